@@ -1,0 +1,161 @@
+"""Primitives: the operations that programs are made of, each declared once, in one class."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import numpy as np
+
+from fgrad.core.aval import Array, ShapedArray, aval_of
+from fgrad.core.interpreter import dispatch
+from fgrad.core.jaxpr import Var
+from fgrad.errors import MissingRuleError
+
+if TYPE_CHECKING:
+    from fgrad.core.writer import Writer
+
+__all__ = ["ZERO", "Primitive", "Sample", "Zero", "instantiate", "is_linear_input", "registry"]
+
+registry: dict[str, Primitive] = {}
+"""Every declared primitive by name."""
+
+_SCALARS = frozenset({bool, int, float, complex})
+
+
+class Zero:
+    """A tangent or cotangent that is known to be zero and is never computed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Zero"
+
+    def __reduce__(self) -> str:
+        return "ZERO"
+
+
+ZERO: Final = Zero()
+
+
+def instantiate(t: Array | Zero, x: Array) -> Array:
+    """The tangent `t` of `x` as an array: zeros of the shape and dtype of `x` where it is symbolic."""
+    if t is not ZERO:
+        return t
+    aval = x.aval if type(x) is Var else aval_of(x)
+    return np.zeros(aval.shape, aval.dtype)
+
+
+def is_linear_input(x: Any) -> bool:
+    """Whether an argument of a transpose rule is an unknown, the linear input (it is then a `Var`)."""
+    return type(x) is Var
+
+
+class Sample:
+    """Arguments and parameters at which the generic tests try a primitive.
+
+    Attributes:
+        args: positional arguments; arrays, or functions of a `numpy.random.Generator` that draw them.
+        params: the primitive's parameters.
+    """
+
+    __slots__ = ("args", "params")
+
+    def __init__(self, *args: Any, **params: Any) -> None:
+        self.args = args
+        self.params = params
+
+    def draw(self, rng: np.random.Generator) -> list[Array]:
+        """Concrete arguments."""
+        return [a(rng) if callable(a) else a for a in self.args]
+
+
+class Primitive:
+    """The base of every primitive. A subclass is a declaration; its one instance is the operation.
+
+    Attributes:
+        name: the class's name in snake case.
+        multiple: the results are a list.
+        preserves_weak: Python scalars alone give a Python scalar, as Python's own operators do.
+        samples: what the generic tests are run on.
+    """
+
+    name: str
+    multiple: bool = False
+    preserves_weak: bool = False
+    samples: Iterable[Sample] = ()
+    impl: Callable[..., Any]
+
+    def __init__(self) -> None:
+        self.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        if self.name in registry:
+            raise ValueError(f"a primitive named {self.name!r} is declared already")
+        registry[self.name] = self
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> Any:
+        return registry.__getitem__, (self.name,)
+
+    def bind(self, *args: Array, **params: Any) -> Any:
+        """Applies the primitive in the current context."""
+        return dispatch(self, args, params)
+
+    def __call__(self, *args: Array, **params: Any) -> Any:
+        return dispatch(self, args, params)
+
+    def evaluate(self, args: Sequence[Array], params: dict[str, Any]) -> Any:
+        """Computes with NumPy."""
+        out = self.impl(*args, **params)
+        if self.preserves_weak and type(out) is not np.ndarray:
+            for x in args:
+                if type(x) not in _SCALARS:
+                    return out
+            return out.item() if isinstance(out, np.generic) else out
+        return out
+
+    def shape(self, *avals: ShapedArray, **params: Any) -> Any:
+        """The abstract results; the only place that validates, so its errors are the user's errors."""
+        self._missing("shape")
+
+    def jvp(self, out: Any, xs: Sequence[Array], ts: Sequence[Array | Zero], **params: Any) -> Any:
+        """The tangent of the result at `xs` in direction `ts`; at least one of `ts` is not `ZERO`."""
+        self._missing("jvp")
+
+    def transpose(self, ct: Any, *xs: Any, **params: Any) -> Sequence[Any]:
+        """The cotangents of the linear inputs (those `xs` that are a `Var`); `None` for the others."""
+        self._missing("transpose")
+
+    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+        """The result over one more axis, and where that axis is in it."""
+        self._missing("batch")
+
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
+        """A NumPy expression for the result; `out` names an array that may be overwritten with it, where `inplace`."""
+        impl = write.constant(self.impl, self.name)
+        given = [*names, *(f"{key}={write.constant(value, key)}" for key, value in params.items())]
+        return f"{impl}({', '.join(given)})"
+
+    def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        """Whether the lowered expression can write its result into an array given as `out`."""
+        return False
+
+    def pushforward(
+        self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Result and tangent. Higher-order primitives, which compute the two together, override this."""
+        out = dispatch(self, tuple(xs), params)
+        return out, self.jvp(out, xs, ts, **params)
+
+    def linearize(
+        self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """As `pushforward`, where tangents are being recorded: the result must not depend on them."""
+        return self.pushforward(xs, ts, params)
+
+    def _missing(self, slot: str) -> NoReturn:
+        file = inspect.getsourcefile(type(self))
+        raise MissingRuleError(f"primitive `{self.name}` declares no `{slot}`: add it to class {type(self).__name__} in {file}")

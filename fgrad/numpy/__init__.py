@@ -1,0 +1,1 @@
+"""NumPy's functions, for concrete arrays and for tracers."""

@@ -1,0 +1,201 @@
+"""Powers, roots, exponentials and logarithms. Derivatives: Abramowitz & Stegun, chapter 4."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.aval import Array, ShapedArray
+from fgrad.core.primitive import Sample
+from fgrad.primitives.comparison import eq, select
+from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.families import complexes, draw, floats
+
+__all__ = [
+    "cbrt",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logaddexp2",
+    "logistic",
+    "pow",
+    "sqrt",
+    "square",
+]
+
+
+class Exp(Elementwise):
+    """`exp(x)`: eˣ."""
+
+    impl, samples = np.exp, (*floats(-3, 3, hard=(0.0, -0.0, -40.0)), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return out
+
+
+class Exp2(Elementwise):
+    """`exp2(x)`: 2ˣ."""
+
+    impl, samples = np.exp2, (*floats(-3, 3), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return out * math.log(2)
+
+
+class Expm1(Elementwise):
+    """`expm1(x)`: eˣ − 1, accurate near 0."""
+
+    impl, samples = np.expm1, (*floats(-3, 3, hard=(0.0, 1e-9, -40.0)), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return exp(x)
+
+
+class Log(Elementwise):
+    """`log(x)`: the natural logarithm."""
+
+    impl, samples = np.log, (*floats(0.5, 3), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 1 / x
+
+
+class Log2(Elementwise):
+    """`log2(x)`: the logarithm to base 2."""
+
+    impl, samples = np.log2, (*floats(0.5, 3), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 1 / (x * math.log(2))
+
+
+class Log10(Elementwise):
+    """`log10(x)`: the logarithm to base 10."""
+
+    impl, samples = np.log10, (*floats(0.5, 3), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 1 / (x * math.log(10))
+
+
+class Log1p(Elementwise):
+    """`log1p(x)`: log(1 + x), accurate near 0."""
+
+    impl, samples = np.log1p, (*floats(-0.5, 3, hard=(0.0, 1e-9)), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 1 / (1 + x)
+
+
+class Sqrt(Elementwise):
+    """`sqrt(x)`: the principal square root. The derivative at 0 is infinite."""
+
+    impl, samples = np.sqrt, (*floats(0.5, 3), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 0.5 / out
+
+
+class Cbrt(Elementwise):
+    """`cbrt(x)`: the real cube root."""
+
+    impl, samples = np.cbrt, floats(0.5, 3, hard=(-2.0, -1.0))
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 1 / (3 * square(out))
+
+
+class Square(Elementwise):
+    """`square(x)`: x²."""
+
+    impl, samples = np.square, (*floats(-3, 3, hard=(0.0, -0.0)), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 2 * x
+
+
+class Logistic(Elementwise):
+    """`logistic(x)`: 1 / (1 + e⁻ˣ), without overflow; its derivative is logistic(x)·logistic(−x)."""
+
+    samples = floats(-3, 3, hard=(0.0, 30.0, -30.0))
+
+    def impl(self, x: Array) -> Array:
+        if np.iscomplexobj(x):
+            return 1 / (1 + np.exp(-x))
+        half = np.exp(-np.abs(x))
+        return np.where(np.signbit(x), half, half.dtype.type(1))[()] / (1 + half)
+
+    def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
+        return exp.result_dtype(keys, avals)
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return out * logistic(-x)
+
+    def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return False
+
+
+class Pow(Elementwise):
+    """`pow(x, y)`: xʸ. ∂x = y·xʸ⁻¹ (0 where y is 0); ∂y = xʸ·log x (0 where x is 0)."""
+
+    impl, preserves_weak = np.power, True
+    samples = (*floats(0.5, 2, 2), *complexes(2), Sample(draw(0.5, 2, (3,)), np.array([0.0, 1.0, 2.0])))
+
+    def derivative(self, out: Array, x: Array, y: Array) -> Any:
+        def by_base() -> Array:
+            flat = eq(y, 0)
+            return select(flat, 0.0, y * pow(x, select(flat, 1.0, y - 1)))
+
+        def by_exponent() -> Array:
+            return log(select(eq(x, 0), 1.0, x)) * out
+
+        return by_base, by_exponent
+
+
+class Logaddexp(Elementwise):
+    """`logaddexp(x, y)`: log(eˣ + eʸ), without overflow."""
+
+    impl = np.logaddexp
+    samples = floats(-3, 3, 2, hard=(0.0, 2.0))
+
+    def derivative(self, out: Array, x: Array, y: Array) -> Any:
+        return lambda: _weight(x, y), lambda: _weight(y, x)
+
+
+class Logaddexp2(Elementwise):
+    """`logaddexp2(x, y)`: log₂(2ˣ + 2ʸ), without overflow."""
+
+    impl = np.logaddexp2
+    samples = floats(-3, 3, 2)
+
+    def derivative(self, out: Array, x: Array, y: Array) -> Any:
+        return lambda: logistic((x - y) * math.log(2)), lambda: logistic((y - x) * math.log(2))
+
+
+def _weight(x: Array, y: Array) -> Array:
+    """eˣ / (eˣ + eʸ), also where both are the same infinity."""
+    return logistic(select(eq(x, y), 0.0, x - y))
+
+
+exp = Exp()
+exp2 = Exp2()
+expm1 = Expm1()
+log = Log()
+log2 = Log2()
+log10 = Log10()
+log1p = Log1p()
+sqrt = Sqrt()
+cbrt = Cbrt()
+square = Square()
+logistic = Logistic()
+pow = Pow()
+logaddexp = Logaddexp()
+logaddexp2 = Logaddexp2()

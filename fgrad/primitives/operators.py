@@ -1,0 +1,131 @@
+"""Python's operators on tracers, and NumPy's ufuncs given tracers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.aval import Array
+from fgrad.core.interpreter import Tracer, dispatch, install
+from fgrad.core.primitive import Primitive, registry
+from fgrad.primitives.comparison import (
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    eq,
+    ge,
+    gt,
+    le,
+    left_shift,
+    lt,
+    ne,
+    right_shift,
+)
+from fgrad.primitives.elementwise import add, div, integer_pow, mul, neg, sub
+from fgrad.primitives.exponential import pow, sqrt
+from fgrad.primitives.rounding import absolute, floor_divide, remainder
+
+__all__ = ["ufuncs"]
+
+_OPERANDS = frozenset({Tracer, np.ndarray, float, int, bool, complex, np.float64, np.float32})
+
+
+def operand(x: Any) -> Array:
+    """The other side of an operator, or `NotImplemented`. As NumPy does, nested lists of numbers are taken as arrays."""
+    if type(x) in _OPERANDS or isinstance(x, (np.ndarray, np.generic)):
+        return x
+    return np.asarray(x) if isinstance(x, (list, tuple)) else NotImplemented
+
+
+def _binary(primitive: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def forward(x: Tracer, y: Any) -> Any:
+        if type(y) not in _OPERANDS and (y := operand(y)) is NotImplemented:
+            return NotImplemented
+        return dispatch(primitive, (x, y), {})
+
+    def reflected(y: Tracer, x: Any) -> Any:
+        if type(x) not in _OPERANDS and (x := operand(x)) is NotImplemented:
+            return NotImplemented
+        return dispatch(primitive, (x, y), {})
+
+    return forward, reflected
+
+
+def _unary(primitive: Primitive) -> Callable[[Tracer], Any]:
+    def forward(x: Tracer) -> Any:
+        return dispatch(primitive, (x,), {})
+
+    return forward
+
+
+def _power(x: Array, y: Any) -> Any:
+    """`x ** y`; a Python integer and ½ as exponents have primitives of their own, with exact derivatives."""
+    if type(y) is int:
+        return integer_pow(x, y=y)
+    if type(y) is float:
+        if y.is_integer() and x.dtype.kind in "fc" and abs(y) < 2**31:
+            return integer_pow(x, y=int(y))
+        if y == 0.5 and not x.weak_type:
+            return sqrt(x)
+    return _pow[0](x, y)
+
+
+_pow = _binary(pow)
+for _name, _primitive in {
+    "add": add,
+    "sub": sub,
+    "mul": mul,
+    "truediv": div,
+    "floordiv": floor_divide,
+    "mod": remainder,
+    "and": bitwise_and,
+    "or": bitwise_or,
+    "xor": bitwise_xor,
+    "lshift": left_shift,
+    "rshift": right_shift,
+}.items():
+    _forward, _reflected = _binary(_primitive)
+    install(**{f"__{_name}__": _forward, f"__r{_name}__": _reflected})
+
+install(
+    __pow__=_power,
+    __rpow__=_pow[1],
+    __eq__=_binary(eq)[0],
+    __ne__=_binary(ne)[0],
+    __lt__=_binary(lt)[0],
+    __le__=_binary(le)[0],
+    __gt__=_binary(gt)[0],
+    __ge__=_binary(ge)[0],
+    __neg__=_unary(neg),
+    __pos__=lambda x: x,
+    __abs__=_unary(absolute),
+    __invert__=_unary(bitwise_not),
+    __divmod__=lambda x, y: (x // y, x % y),
+    __rdivmod__=lambda y, x: (x // y, x % y),
+)
+
+
+ufuncs: dict[np.ufunc, Callable[..., Any]] = {}
+"""What stands for a NumPy ufunc that is given a tracer."""
+
+
+def register_ufuncs() -> None:
+    """Lets every element-wise primitive stand for the ufunc that computes it."""
+    for primitive in registry.values():
+        impl = getattr(primitive, "impl", None)
+        if isinstance(impl, np.ufunc):
+            ufuncs.setdefault(impl, primitive)
+
+
+def _array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+    function = ufuncs.get(ufunc) if method == "__call__" else None
+    if function is None or any(value is not None for value in kwargs.values()):
+        return NotImplemented
+    return function(*[operand(x) for x in args])
+
+
+register_ufuncs()
+install(__array_ufunc__=_array_ufunc)
