@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.errors import SourceLine
 
@@ -120,7 +122,7 @@ def inline_literals(
     consts: list[Array] = []
 
     def close(atom: Atom) -> Atom:
-        if type(atom) is Var or type(atom.value) in _SCALARS:
+        if type(atom) is Var or type(atom.value) in _SCALARS or isinstance(atom.value, np.generic):
             return atom
         value = atom.value
         var = constvars.get(id(value))

@@ -143,6 +143,10 @@ class Primitive:
         """Whether the lowered expression can write its result into an array given as `out`."""
         return False
 
+    def is_view(self, **params: Any) -> bool:
+        """Whether the result may share memory with the first argument."""
+        return False
+
     def pushforward(
         self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]
     ) -> tuple[Any, Any]:

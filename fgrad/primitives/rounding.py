@@ -167,6 +167,9 @@ class Part(Elementwise):
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
         return self(ts[0])
 
+    def is_view(self, **params: Any) -> bool:
+        return True
+
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
         return False
 

@@ -15,6 +15,7 @@ from fgrad.errors import ShapeError, message
 from fgrad.primitives.families import Linear, draw, shape_of
 
 __all__ = [
+    "View",
     "broadcast_to",
     "convert_element_type",
     "copy",
@@ -32,7 +33,14 @@ def _shift(axes: Sequence[int], dim: int) -> tuple[int, ...]:
     return tuple(a + (a >= dim) for a in axes)
 
 
-class Reshape(Linear):
+class View(Linear):
+    """A linear primitive whose result is, where NumPy can, a view of its argument."""
+
+    def is_view(self, **params: Any) -> bool:
+        return True
+
+
+class Reshape(View):
     """`reshape(x, shape=)`: the same elements in C order under another shape."""
 
     samples = (Sample(draw(-1, 1, (2, 3)), shape=(3, 2)), Sample(draw(-1, 1, (4,)), shape=(2, 1, 2)), Sample(draw(-1, 1), shape=(1, 1)))
@@ -55,7 +63,7 @@ class Reshape(Linear):
         return f"np.reshape({names[0]}, {shape})"
 
 
-class Transpose(Linear):
+class Transpose(View):
     """`transpose(x, axes=)`: axis `i` of the result is axis `axes[i]` of `x`."""
 
     samples = (Sample(draw(-1, 1, (2, 3, 4)), axes=(2, 0, 1)), Sample(draw(-1, 1, (2, 3)), axes=(1, 0)))
@@ -78,7 +86,7 @@ class Transpose(Linear):
         return f"{names[0]}.T" if axes == (1, 0) else f"np.transpose({names[0]}, {axes})"
 
 
-class BroadcastTo(Linear):
+class BroadcastTo(View):
     """`broadcast_to(x, shape=)`: NumPy's broadcasting to a given shape."""
 
     samples = (Sample(draw(-1, 1, (3, 1)), shape=(2, 3, 4)), Sample(draw(-1, 1), shape=(2,)), Sample(draw(-1, 1, (1,)), shape=(0,)))
@@ -119,8 +127,9 @@ class ReduceSum(Linear):
 
     def transpose(self, ct: Array, x: Any, *, axes: tuple[int, ...]) -> Sequence[Array]:
         shape = shape_of(x)
-        kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
-        return (broadcast_to(reshape(ct, shape=kept) if kept != shape_of(ct) else ct, shape=shape),)
+        if axes != tuple(range(len(axes))):
+            ct = reshape(ct, shape=tuple(1 if i in axes else n for i, n in enumerate(shape)))
+        return (broadcast_to(ct, shape=shape),)
 
     def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]) -> tuple[Array, int]:
         dim = dims[0]

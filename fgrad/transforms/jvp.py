@@ -73,6 +73,16 @@ class LinearProgram(NamedTuple):
     outs: list[Var | Zero]
     eqns: list[Equation]
 
+    def apply(self, ts: Sequence[Array]) -> list[Array | Zero]:
+        """The linear map of some tangents."""
+        env: dict[Var | Zero, Array | Zero] = dict(zip(self.invars, ts, strict=True))
+        env[ZERO] = ZERO
+        for eqn in self.eqns:
+            inputs = [env[a] if type(a) is Var else a.value for a in eqn.invars]  # type: ignore[union-attr]
+            out = eqn.primitive.bind(*inputs, **eqn.params)
+            env.update(zip(eqn.outvars, out if eqn.primitive.multiple else (out,), strict=True))
+        return [env[v] for v in self.outs]
+
 
 def jvp(
     f: Callable[..., Sequence[Array]], xs: Sequence[Array], ts: Sequence[Array | Zero], function: Any = None

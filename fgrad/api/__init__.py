@@ -1,0 +1,1 @@
+"""The public transforms: they flatten, check arguments, and call the level below."""

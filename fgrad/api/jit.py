@@ -1,0 +1,291 @@
+"""Compilation of functions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from types import MethodType
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import numpy as np
+
+from fgrad.api.common import check_callable, flat_leaves, flat_outputs, function_name, parameter_names, public
+from fgrad.compiler.call import jit_call
+from fgrad.compiler.compiled import Compiled, compile_jaxpr
+from fgrad.core.aval import Array, aval_of
+from fgrad.core.interpreter import Tracer, current
+from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, Var
+from fgrad.errors import ArgumentError, UnhashableStaticError, hide_frames, message
+from fgrad.transforms.stage import trace
+from fgrad.tree import PyTreeDef, flatten, flatten_with_path, keystr
+
+__all__ = ["Jitted", "Lowered", "jit"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class _Traced:
+    """A function, traced for one signature; compiled when it is first run by itself."""
+
+    __slots__ = ("arguments", "function", "jaxpr", "name", "outdef")
+
+    def __init__(self, jaxpr: ClosedJaxpr, outdef: PyTreeDef, name: str, arguments: list[str]) -> None:
+        self.jaxpr = jaxpr
+        self.outdef = outdef
+        self.name = name
+        self.arguments = arguments
+        self.function: Callable[..., tuple[Any, ...]] | None = None
+
+    def compile(self) -> Compiled:
+        return compile_jaxpr(self.jaxpr, self.name, self.arguments)
+
+
+def jit(
+    fun: Callable[P, R] | None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+) -> Any:
+    """A compiled version of `fun`: traced once per signature, run as straight NumPy code from then on.
+
+    The signature is the tree structure of the arguments, the shape and dtype of every array, and the values of static
+    arguments. The results have the values (up to rounding) and dtypes of `fun`; they own their memory.
+
+    Args:
+        fun: a pure function of arrays in pytrees. Left out, `jit(...)` is a decorator.
+        static_argnums: positions of arguments that are passed on as they are. They must be hashable; another value is
+            another signature. The parameter names are inferred, and the other way round.
+        static_argnames: names of such arguments.
+
+    Returns:
+        A `Jitted` function; its `lower(*args)` shows the jaxpr and the generated source.
+
+    Raises:
+        UnhashableStaticError: a static argument is not hashable.
+        TracerBoolConversionError: the function decides by the value of an array (`if x > 0`).
+
+    >>> import fgrad, numpy as np
+    >>> @fgrad.jit
+    ... def norm(x):
+    ...     return np.sqrt((x * x).sum())
+    >>> norm(np.array([3.0, 4.0]))
+    np.float64(5.0)
+    """
+    if fun is None:
+        return lambda f: jit(f, static_argnums=static_argnums, static_argnames=static_argnames)
+    check_callable(fun, "jit")
+    return Jitted(fun, static_argnums, static_argnames)
+
+
+class Jitted(Generic[P, R_co]):
+    """A function that is compiled when it is called; see `jit`."""
+
+    __wrapped__: Callable[P, R_co]
+
+    def __init__(
+        self,
+        fun: Callable[P, R_co],
+        static_argnums: int | Sequence[int] | None,
+        static_argnames: str | Iterable[str] | None,
+    ) -> None:
+        functools.update_wrapper(self, fun)
+        self.__wrapped__ = fun
+        self._name = function_name(fun)
+        self._static_nums, self._static_names = _static_arguments(fun, static_argnums, static_argnames)
+        self._cache: dict[Hashable, _Traced] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        try:
+            static: Hashable = None
+            dynamic: Any = (args, kwargs) if kwargs else args
+            if self._static_names or self._static_nums:
+                dynamic, static = self._split(args, kwargs)
+            leaves, treedef = flatten(dynamic)
+            key = (treedef.layout, _signature(leaves), static)
+            traced = self._cache.get(key)
+            if traced is None or traced.function is None or current.get() is not None:
+                return self._first(args, kwargs, key)  # type: ignore[no-any-return]
+            return traced.outdef.unflatten(traced.function(*leaves))  # type: ignore[no-any-return]
+        except Exception as error:
+            hide_frames(error)
+            raise
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<fgrad.jit of {self._name}>"
+
+    @public
+    def lower(self, *args: P.args, **kwargs: P.kwargs) -> Lowered:
+        """The program for the signature of some arguments (arrays, or `ShapeDtypeStruct`), without running it."""
+        traced, captured = self._trace(args, kwargs)
+        if captured:
+            raise ArgumentError(message(f"`{self._name}` closes over traced values; lower it outside the transform."))
+        return Lowered(traced)
+
+    def clear_cache(self) -> None:
+        """Forgets every traced signature."""
+        self._cache.clear()
+
+    def _first(self, args: Any, kwargs: Any, key: Hashable) -> Any:
+        """A call with a new signature, or one that is itself being traced."""
+        trees, names = self._dynamic(args, kwargs)
+        leaves, _ = flat_leaves(trees, names, "jit")
+        traced = self._cache.get(key)
+        captured: list[Array] = []
+        if traced is None:
+            traced, captured = self._trace(args, kwargs)
+            if not captured:
+                self._cache[key] = traced
+        if current.get() is None and not captured:
+            if traced.function is None:
+                traced.function = traced.compile().function
+            return traced.outdef.unflatten(traced.function(*leaves))
+        return traced.outdef.unflatten(jit_call(*captured, *leaves, jaxpr=traced.jaxpr, name=self._name))
+
+    def _is_static(self, place: int | str) -> bool:
+        return place in (self._static_nums if isinstance(place, int) else self._static_names)
+
+    def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Hashable]:
+        """The arguments that are traced, and a key of those that are not."""
+        dynamic = tuple(x for i, x in enumerate(args) if i not in self._static_nums)
+        named = {k: x for k, x in kwargs.items() if k not in self._static_names}
+        places: list[tuple[int | str, Any]] = [(i, x) for i, x in enumerate(args) if i in self._static_nums]
+        places += [(k, x) for k, x in kwargs.items() if k in self._static_names]
+        key = tuple([(place, type(x), x) for place, x in places])
+        try:
+            hash(key)
+        except TypeError as error:
+            raise self._unhashable(places, len(args), error) from None
+        return (dynamic, named), key
+
+    def _unhashable(self, places: list[tuple[int | str, Any]], count: int, error: Exception) -> UnhashableStaticError:
+        names = parameter_names(self.__wrapped__, count)
+        for place, x in places:
+            try:
+                hash(x)
+            except TypeError:
+                name = names[place] if isinstance(place, int) else place
+                what = f"static argument {name} of `{self._name}` is not hashable: {x!r:.60} of type {type(x).__name__}."
+                cure = "Pass a hashable value (a tuple for a list), or do not mark it static."
+                return UnhashableStaticError(message(what, cure=cure))
+        return UnhashableStaticError(message(str(error)))
+
+    def _dynamic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], list[str]]:
+        """The traced arguments in the order in which they are flattened, and their names."""
+        names = parameter_names(self.__wrapped__, len(args))
+        order = flatten(dict(zip(kwargs, kwargs, strict=True)))[0]
+        trees = [(x, names[i]) for i, x in enumerate(args) if not self._is_static(i)]
+        trees += [(kwargs[k], k) for k in order if not self._is_static(k)]
+        return tuple(x for x, _ in trees), [name for _, name in trees]
+
+    def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Traced, list[Array]]:
+        """Traces a call. Values of outer transforms that the function closes over become leading arguments."""
+        trees, names = self._dynamic(args, kwargs)
+        positions = [i for i in range(len(args)) if not self._is_static(i)]
+        keys = names[len(positions) :]
+        leaves, treedef = flatten(trees)
+        avals = [getattr(x, "aval", None) or aval_of(x) for x in leaves]
+        outdef: Any = None
+
+        def flat(*xs: Array) -> list[Array]:
+            nonlocal outdef
+            values = treedef.unflatten(xs)
+            positional, named = list(args), dict(kwargs)
+            for i, value in zip(positions, values, strict=False):
+                positional[i] = value
+            named.update(zip(keys, values[len(positions) :], strict=True))
+            outs, outdef = flat_outputs(self.__wrapped__(*positional, **named), "jit", self.__wrapped__)
+            return outs
+
+        closed, captured = _lift_captured(trace(flat, avals, "jit", self.__wrapped__))
+        arguments = [f"{name}{keystr(path)}" for x, name in zip(trees, names, strict=True) for path, _ in flatten_with_path(x)[0]]
+        return _Traced(closed, outdef, self._name, arguments), captured
+
+
+class Lowered:
+    """A traced function: what `jit(f).lower(*args)` returns."""
+
+    def __init__(self, traced: _Traced) -> None:
+        self._traced = traced
+        self._compiled: Compiled | None = None
+
+    @property
+    def jaxpr(self) -> ClosedJaxpr:
+        """The program as it was traced."""
+        return self._traced.jaxpr
+
+    def compile(self) -> Compiled:
+        """The compiled program: its `jaxpr` after simplification, its source `text`, its flat `function`."""
+        if self._compiled is None:
+            self._compiled = self._traced.compile()
+        return self._compiled
+
+    def as_text(self) -> str:
+        """The generated NumPy source."""
+        return self.compile().text
+
+
+_WEAK = frozenset({float, int, bool, complex})
+
+
+def _signature(leaves: Sequence[Any]) -> Hashable | None:
+    """What distinguishes calls: the shape and dtype of every array, the type of every Python scalar."""
+    key: list[Hashable] = []
+    for x in leaves:
+        kind = type(x)
+        if kind is np.ndarray:
+            key.append(x.shape)
+            key.append(x.dtype)
+        elif kind in _WEAK:
+            key.append(kind)
+        else:
+            try:
+                key.append(aval_of(x))
+            except TypeError:
+                return None
+    return tuple(key)
+
+
+def _lift_captured(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Array]]:
+    """Turns constants that are tracers into leading arguments."""
+    jaxpr = closed.jaxpr
+    pairs = list(zip(jaxpr.constvars, closed.consts, strict=True))
+    captured = [(v, c) for v, c in pairs if type(c) is Tracer]
+    if not captured:
+        return closed, []
+    plain = [(v, c) for v, c in pairs if type(c) is not Tracer]
+    invars: list[Var] = [*(v for v, _ in captured), *jaxpr.invars]
+    lifted = Jaxpr([v for v, _ in plain], invars, jaxpr.outvars, jaxpr.eqns)
+    return ClosedJaxpr(lifted, [c for _, c in plain]), [c for _, c in captured]
+
+
+def _static_arguments(
+    fun: Callable[..., Any], nums: int | Sequence[int] | None, names: str | Iterable[str] | None
+) -> tuple[frozenset[int], frozenset[str]]:
+    """Static arguments by position and by name; each is inferred from the other."""
+    try:
+        parameters = list(inspect.signature(fun).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    by_name = {names} if isinstance(names, str) else set(names or ())
+    given = (nums,) if isinstance(nums, (int, np.integer)) else tuple(nums or ())
+    by_num = {int(n) + (len(positional) if n < 0 else 0) for n in given}
+    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters) or not parameters
+    for name in by_name:
+        if name not in {p.name for p in parameters} and not takes_any:
+            what = f"static_argnames of jit names {name!r}, but the parameters of `{function_name(fun)}` are "
+            raise ArgumentError(message(what + f"{[p.name for p in parameters]}."))
+    takes_more = any(p.kind == p.VAR_POSITIONAL for p in parameters) or not parameters
+    for num in by_num:
+        if not takes_more and not 0 <= num < len(positional):
+            what = f"static_argnums of jit names position {num}, but `{function_name(fun)}` has {len(positional)} parameters."
+            raise ArgumentError(message(what))
+    by_name |= {positional[n] for n in by_num if n < len(positional)}
+    by_num |= {positional.index(name) for name in by_name if name in positional}
+    return frozenset(by_num), frozenset(by_name)

@@ -1,0 +1,1 @@
+"""From jaxprs to NumPy code: one pass per file."""

@@ -1,0 +1,171 @@
+"""Simplification: dead code, common subexpressions, and algebra that keeps every floating-point result.
+
+Linear in the size of the program: one pass forwards, in which every equation sees simplified inputs, and one backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
+from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.shape import broadcast_to
+
+__all__ = ["eliminate_dead_code", "simplify"]
+
+Producers = dict[Var, Equation]
+
+
+def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """An equivalent program without dead equations, repeated subexpressions and identities."""
+    env: dict[Var, Atom] = {}
+    known: dict[Hashable, list[Var]] = {}
+    producers: Producers = {}
+    eqns: list[Equation] = []
+    pending = list(reversed(closed.eqns))
+    while pending:
+        eqn = pending.pop()
+        eqn = eqn._replace(invars=[_read(env, a) for a in eqn.invars])
+        narrowed = _narrow(eqn, producers)
+        if narrowed is not None:
+            pending += reversed(narrowed)
+            continue
+        same = _folded(eqn) or _identity(eqn, producers)
+        if same is not None:
+            env[eqn.outvars[0]] = same
+            continue
+        key = _key(eqn)
+        earlier = known.get(key) if key is not None else None
+        if earlier is not None:
+            env.update(zip(eqn.outvars, earlier, strict=True))
+            continue
+        if key is not None:
+            known[key] = list(eqn.outvars)
+        producers.update((v, eqn) for v in eqn.outvars)
+        eqns.append(eqn)
+    outs = [_read(env, a) for a in closed.jaxpr.outvars]
+    return eliminate_dead_code(ClosedJaxpr(Jaxpr(closed.jaxpr.constvars, closed.jaxpr.invars, outs, eqns), closed.consts))
+
+
+def eliminate_dead_code(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Drops equations and constants that no output depends on."""
+    jaxpr = closed.jaxpr
+    live = {a for a in jaxpr.outvars if type(a) is Var}
+    eqns: list[Equation] = []
+    for eqn in reversed(jaxpr.eqns):
+        if not live.isdisjoint(eqn.outvars):
+            eqns.append(eqn)
+            live.update(a for a in eqn.invars if type(a) is Var)
+    eqns.reverse()
+    used = [(v, c) for v, c in zip(jaxpr.constvars, closed.consts, strict=True) if v in live]
+    return ClosedJaxpr(Jaxpr([v for v, _ in used], jaxpr.invars, jaxpr.outvars, eqns), [c for _, c in used])
+
+
+def _key(eqn: Equation) -> Hashable | None:
+    """What two equations that compute the same have in common; `None` where that cannot be told."""
+    atoms = tuple((type(a.value), repr(a.value)) if type(a) is Literal else a for a in eqn.invars)
+    key = (eqn.primitive.name, atoms, tuple(eqn.params.items()))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _read(env: dict[Var, Atom], atom: Atom) -> Atom:
+    return atom if type(atom) is Literal else env.get(atom, atom)  # type: ignore[arg-type]
+
+
+def _narrow(eqn: Equation, producers: Producers) -> list[Equation] | None:
+    """Moves broadcasts behind element-wise operations, which broadcast by themselves: the same numbers, fewer of them."""
+    if not isinstance(eqn.primitive, Elementwise):
+        return None
+    inputs = list(eqn.invars)
+    for i, atom in enumerate(inputs):
+        source = _producer(atom, "broadcast_to", producers)
+        if source is not None and not source.invars[0].aval.weak_type:
+            inputs[i] = source.invars[0]
+    if all(a is b for a, b in zip(inputs, eqn.invars, strict=True)):
+        return None
+    out = eqn.outvars[0]
+    aval = eqn.primitive.shape(*[a.aval for a in inputs], **eqn.params)
+    if aval.shape == out.aval.shape:
+        return [eqn._replace(invars=inputs)]
+    inner = Var(aval)
+    widen = Equation(broadcast_to, [inner], [out], {"shape": out.aval.shape}, eqn.source)
+    return [eqn._replace(invars=inputs, outvars=[inner]), widen]
+
+
+def _folded(eqn: Equation) -> Atom | None:
+    """The result of a scalar operation on literals."""
+    if not isinstance(eqn.primitive, Elementwise) or eqn.outvars[0].aval.shape:
+        return None
+    values = [a.value for a in eqn.invars if type(a) is Literal]
+    return Literal(eqn.primitive.evaluate(values, eqn.params)) if len(values) == len(eqn.invars) else None
+
+
+def _identity(eqn: Equation, producers: Producers) -> Atom | None:
+    """The input that an equation returns unchanged, if its rule says so."""
+    rule = _IDENTITIES.get(eqn.primitive.name)
+    same = rule(eqn, producers) if rule is not None else None
+    if same is None:
+        return None
+    out, aval = eqn.outvars[0].aval, same.aval
+    return same if aval.shape == out.shape and aval.dtype == out.dtype and aval.weak_type == out.weak_type else None
+
+
+def _is_one(atom: Atom) -> bool:
+    return type(atom) is Literal and isinstance(atom.value, (int, float, np.number)) and atom.value == 1
+
+
+def _mul(eqn: Equation, producers: Producers) -> Atom | None:
+    x, y = eqn.invars
+    return y if _is_one(x) else x if _is_one(y) else None
+
+
+def _div(eqn: Equation, producers: Producers) -> Atom | None:
+    x, y = eqn.invars
+    return x if _is_one(y) else None
+
+
+def _first(eqn: Equation, producers: Producers) -> Atom | None:
+    return eqn.invars[0]
+
+
+def _transpose(eqn: Equation, producers: Producers) -> Atom | None:
+    axes = eqn.params["axes"]
+    if axes == tuple(range(len(axes))):
+        return eqn.invars[0]
+    inner = _producer(eqn.invars[0], "transpose", producers)
+    if inner is not None and all(inner.params["axes"][a] == i for i, a in enumerate(axes)):
+        return inner.invars[0]
+    return None
+
+
+def _neg(eqn: Equation, producers: Producers) -> Atom | None:
+    inner = _producer(eqn.invars[0], "neg", producers)
+    return inner.invars[0] if inner is not None else None
+
+
+def _producer(atom: Atom, name: str, producers: Producers) -> Equation | None:
+    eqn = producers.get(atom) if type(atom) is Var else None
+    return eqn if eqn is not None and eqn.primitive.name == name else None
+
+
+def _integer_pow(eqn: Equation, producers: Producers) -> Atom | None:
+    return eqn.invars[0] if eqn.params["y"] == 1 else None
+
+
+_IDENTITIES: dict[str, Callable[[Equation, Producers], Any]] = {
+    "mul": _mul,
+    "div": _div,
+    "neg": _neg,
+    "transpose": _transpose,
+    "integer_pow": _integer_pow,
+    "reshape": _first,
+    "broadcast_to": _first,
+    "convert_element_type": _first,
+}

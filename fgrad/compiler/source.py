@@ -1,0 +1,127 @@
+"""Source: a planned program as NumPy code that a person can read, one operation a line."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fgrad.compiler.plan import Plan, Step
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Literal, Var
+from fgrad.core.printer import variable_names
+from fgrad.core.writer import Writer
+
+__all__ = ["Source", "write_source"]
+
+
+class Source(NamedTuple):
+    """Generated code.
+
+    Attributes:
+        name: the name of the function it defines.
+        text: the code of the function.
+        namespace: the objects that the code refers to by name.
+    """
+
+    name: str
+    text: str
+    namespace: dict[str, Any]
+
+
+def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence[str]) -> Source:
+    """Writes a planned program as a Python function of flat arguments that returns a tuple."""
+    writer = Writer()
+    names = _Names(writer, arguments, closed)
+    function = _identifier(name, "program")
+    lines = [f"def {function}({', '.join(names[v] for v in closed.jaxpr.invars)}):"]
+    place = None
+    for step in plan.steps:
+        text = _statement(step, names, writer)
+        here = _comment(step.eqn.source) if step.eqn.source is not None else place
+        lines.append(f"    {text}" + (f"  # {here}" if here != place else ""))
+        place = here
+        dead = [names[v] for v in step.drop if step.overwrite is None or v is not step.eqn.invars[step.overwrite]]
+        if dead and step is not plan.steps[-1]:
+            lines.append(f"    del {', '.join(dead)}")
+    outs = [_result(a, copied, names, writer) for a, copied in zip(closed.jaxpr.outvars, plan.copies, strict=True)]
+    lines.append(f"    return ({', '.join(outs)}{',' if len(outs) == 1 else ''})")
+    return Source(function, "\n".join(lines) + "\n", writer.namespace)
+
+
+class _Names:
+    """Python names for variables: the user's for arguments, letters for the rest."""
+
+    def __init__(self, writer: Writer, arguments: Sequence[str], closed: ClosedJaxpr) -> None:
+        self._taken = {"np"} | set(keyword.kwlist)
+        self._names: dict[Var, str] = {}
+        for var, hint in zip(closed.jaxpr.invars, arguments, strict=True):
+            self._names[var] = self._free(_identifier(hint, "x"))
+        for var, const in zip(closed.jaxpr.constvars, closed.consts, strict=True):
+            self._names[var] = writer.constant(const, "constant")
+        self._letters: Iterator[str] = iter(variable_names())
+
+    def __getitem__(self, var: Var) -> str:
+        name = self._names.get(var)
+        if name is None:
+            name = self._names[var] = self._letter()
+        return name
+
+    def share(self, var: Var, other: Var) -> None:
+        self._names[var] = self[other]
+
+    def _letter(self) -> str:
+        while (name := next(self._letters)) in self._taken:
+            pass
+        return name
+
+    def _free(self, hint: str) -> str:
+        name, count = hint, 1
+        while name in self._taken:
+            count += 1
+            name = f"{hint}_{count}"
+        self._taken.add(name)
+        return name
+
+
+def _statement(step: Step, names: _Names, writer: Writer) -> str:
+    eqn = step.eqn
+    inputs = [_operand(a, names, writer) for a in eqn.invars]
+    out = inputs[step.overwrite] if step.overwrite is not None else None
+    expression = eqn.primitive.lower(writer, inputs, out, **eqn.params)
+    if step.overwrite is not None:
+        names.share(eqn.outvars[0], eqn.invars[step.overwrite])  # type: ignore[arg-type]
+    if eqn.primitive.multiple:
+        targets = ", ".join(names[v] for v in eqn.outvars)
+        return f"{targets}{',' if len(eqn.outvars) == 1 else ''} = {expression}"
+    if eqn.outvars[0].aval.weak_type:
+        expression += ".item()"
+    return f"{names[eqn.outvars[0]]} = {expression}"
+
+
+def _operand(atom: Atom, names: _Names, writer: Writer) -> str:
+    if type(atom) is Literal:
+        text = writer.constant(atom.value, "number")
+        return f"({text})" if text.startswith("-") else text
+    return names[atom]  # type: ignore[index]
+
+
+def _result(atom: Atom, copied: bool, names: _Names, writer: Writer) -> str:
+    text = _operand(atom, names, writer)
+    if type(atom) is Literal and isinstance(atom.value, np.ndarray):
+        copied = True
+    return f"np.array({text})" + ("[()]" if not atom.aval.shape else "") if copied else text
+
+
+def _comment(source: Any) -> str:
+    file = re.sub(r"[^\w .+-]", "_", source.filename.replace("\\", "/").rsplit("/", 1)[-1])
+    return f"{file}:{source.line}"
+
+
+def _identifier(hint: str, default: str) -> str:
+    name = re.sub(r"\W+", "_", hint, flags=re.ASCII).strip("_")
+    if not name or name[0].isdigit() or keyword.iskeyword(name):
+        name = f"{default}_{name}" if name else default
+    return name

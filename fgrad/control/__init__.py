@@ -1,0 +1,1 @@
+"""Higher-order primitives, one per file."""

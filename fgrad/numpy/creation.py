@@ -1,0 +1,226 @@
+"""Making arrays: NumPy's chapter "Array creation routines"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.aval import Array, aval_of
+from fgrad.core.interpreter import Tracer
+from fgrad.errors import ConcretizationTypeError, message
+from fgrad.numpy.dispatch import as_operand, is_traced
+from fgrad.numpy.dtypes import astype
+from fgrad.primitives.shape import broadcast_to, convert_element_type, copy as copy_array, reshape
+
+__all__ = [
+    "arange",
+    "array",
+    "asarray",
+    "empty",
+    "empty_like",
+    "eye",
+    "frombuffer",
+    "fromfunction",
+    "fromiter",
+    "full",
+    "full_like",
+    "geomspace",
+    "identity",
+    "linspace",
+    "logspace",
+    "meshgrid",
+    "ones",
+    "ones_like",
+    "tri",
+    "vander",
+    "zeros",
+    "zeros_like",
+]
+
+Shape = int | Sequence[int]
+
+empty = np.empty
+eye = np.eye
+frombuffer = np.frombuffer
+fromiter = np.fromiter
+identity = np.identity
+ones = np.ones
+tri = np.tri
+zeros = np.zeros
+
+
+def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> Array:  # noqa: A002
+    """An array of its own from numbers, nested lists, arrays, and traced values among them.
+
+    >>> array([1.0, 2.0])
+    array([1., 2.])
+    """
+    if not is_traced(object):
+        return np.array(object, dtype, copy=copy, ndmin=ndmin)
+    x = as_operand(object)
+    x = astype(x, aval_of(x).dtype if dtype is None else dtype, copy=copy)
+    rank = aval_of(x).ndim
+    return x if rank >= ndmin else reshape(x, shape=(*[1] * (ndmin - rank), *aval_of(x).shape))
+
+
+def asarray(a: Any, dtype: Any = None, *, copy: bool | None = None) -> Array:
+    """An array from numbers, nested lists, arrays, and traced values among them; not copied where it need not be."""
+    if not is_traced(a):
+        return np.asarray(a, dtype) if copy is None else np.asarray(a, dtype, copy=copy)
+    return array(a, dtype, copy=bool(copy))
+
+
+def _static_shape(shape: Any) -> tuple[int, ...]:
+    entries = (shape,) if isinstance(shape, (int, np.integer, Tracer)) else tuple(shape)
+    return tuple(int(n) for n in entries)
+
+
+def full(shape: Shape, fill_value: Any, dtype: Any = None) -> Array:
+    """An array of a shape, every entry `fill_value` (which broadcasts).
+
+    >>> full((2, 2), 7.0)
+    array([[7., 7.],
+           [7., 7.]])
+    """
+    if not is_traced(fill_value):
+        return np.full(shape, fill_value, dtype)
+    value = array(fill_value, dtype, copy=False)
+    return broadcast_to(value, shape=_static_shape(shape))
+
+
+def _like(a: Any, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    aval = aval_of(as_operand(a))
+    return aval.shape if shape is None else _static_shape(shape), aval.dtype if dtype is None else np.dtype(dtype)
+
+
+def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+    """Zeros of the shape and dtype of an array."""
+    return np.zeros(*_like(a, dtype, shape)) if is_traced(a) else np.zeros_like(a, dtype, shape=shape)
+
+
+def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+    """Ones of the shape and dtype of an array."""
+    return np.ones(*_like(a, dtype, shape)) if is_traced(a) else np.ones_like(a, dtype, shape=shape)
+
+
+def empty_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+    """An array of the shape and dtype of another; its entries mean nothing."""
+    return np.empty(*_like(a, dtype, shape)) if is_traced(a) else np.empty_like(a, dtype, shape=shape)
+
+
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+    """`fill_value` in the shape and dtype of an array."""
+    if not is_traced(a, fill_value):
+        return np.full_like(a, fill_value, dtype, shape=shape)
+    kept, kind = _like(a, dtype, shape)
+    if not is_traced(fill_value):
+        return np.full(kept, fill_value, kind)
+    return broadcast_to(convert_element_type(as_operand(fill_value), dtype=kind), shape=kept)
+
+
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Array:
+    """Evenly spaced values in a half-open interval; its length must be known, so the bounds need values.
+
+    >>> arange(3)
+    array([0, 1, 2])
+    """
+    bounds = []
+    for bound in (start, stop, step):
+        if type(bound) is Tracer:
+            value = bound.concrete
+            if value is None:
+                cure = "Its length is a shape: pass it as a static argument (jit's static_argnums), or use linspace."
+                raise ConcretizationTypeError(message(f"arange needs values for its bounds, got a traced {bound.aval}.", cure=cure))
+            bound = value
+        bounds.append(bound)
+    first, last, by = bounds
+    if last is None:
+        first, last = 0, first
+    return np.arange(first, last, 1 if by is None else by, dtype)
+
+
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
+    """`num` evenly spaced values from `start` to `stop`, differentiable in both.
+
+    >>> linspace(0.0, 1.0, 3)
+    array([0. , 0.5, 1. ])
+    """
+    if not is_traced(start, stop):
+        return np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+    first, last = asarray(start), asarray(stop)
+    if aval_of(first).dtype.kind in "biu":
+        first = astype(first, np.float64)
+    intervals = num - 1 if endpoint else num
+    width = last - first
+    rank = aval_of(width).ndim
+    place = axis % (rank + 1)
+    weights = np.arange(num) / (intervals if intervals > 0 else 1)
+    shape = aval_of(width).shape
+    expanded = (*shape[:place], 1, *shape[place:])
+    base = reshape(first + 0 * width if aval_of(first).shape != shape else first, shape=expanded)
+    out = base + reshape(width, shape=expanded) * weights.reshape([num if i == place else 1 for i in range(rank + 1)])
+    if dtype is not None:
+        out = astype(out, dtype)
+    return (out, width / intervals if intervals > 0 else width * np.nan) if retstep else out
+
+
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Array:
+    """Values evenly spaced on a logarithmic scale, from base**start to base**stop."""
+    if not is_traced(start, stop, base):
+        return np.logspace(start, stop, num, endpoint, base, dtype, axis)
+    out = asarray(base) ** linspace(start, stop, num, endpoint, axis=axis)
+    return out if dtype is None else astype(out, dtype)
+
+
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
+    """A geometric progression from `start` to `stop`, both positive."""
+    if not is_traced(start, stop):
+        return np.geomspace(start, stop, num, endpoint, dtype, axis)
+    first, last = asarray(start), asarray(stop)
+    weights = linspace(0.0 * (first + last), 0.0 * (first + last) + 1.0, num, endpoint, axis=axis)
+    out = first * (last / first) ** weights
+    return out if dtype is None else astype(out, dtype)
+
+
+def fromfunction(function: Any, shape: Sequence[int], *, dtype: Any = float, **kwargs: Any) -> Any:
+    """A function of the coordinates of every entry.
+
+    >>> fromfunction(lambda i, j: i + j, (2, 2))
+    array([[0., 1.],
+           [1., 2.]])
+    """
+    return function(*np.indices(shape, dtype=dtype), **kwargs)
+
+
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """Coordinate matrices from coordinate vectors."""
+    if not is_traced(*xi):
+        return np.meshgrid(*xi, copy=copy, sparse=sparse, indexing=indexing)
+    vectors = [reshape(asarray(x), shape=(aval_of(asarray(x)).size,)) for x in xi]
+    lengths = [aval_of(v).shape[0] for v in vectors]
+    order = list(range(len(vectors)))
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = [1, 0]
+    shape = tuple(lengths[i] for i in order)
+    grids = []
+    for i, v in enumerate(vectors):
+        column = reshape(v, shape=tuple(lengths[i] if j == order.index(i) else 1 for j in range(len(order))))
+        grids.append(column if sparse else copy_array(broadcast_to(column, shape=shape)))
+    return tuple(grids)
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
+    """The Vandermonde matrix of a vector: its powers as columns, the highest first unless `increasing`."""
+    if not is_traced(x):
+        return np.vander(x, N, increasing)
+    x = asarray(x)
+    count = aval_of(x).shape[0] if N is None else N
+    powers = range(count) if increasing else range(count - 1, -1, -1)
+    columns = [[x**p] for p in powers]
+    return asarray([c[0] for c in columns]).T if columns else np.zeros((aval_of(x).shape[0], 0))
