@@ -7,11 +7,18 @@ from fgrad.api.jit import jit
 from fgrad.api.linear import jvp, linear_transpose, linearize, vjp
 from fgrad.api.trace import ShapeDtypeStruct, eval_shape, make_jaxpr
 from fgrad.api.vmap import vmap
+from fgrad.control.checkpoint import checkpoint, remat
+from fgrad.control.custom_jvp import custom_jvp
+from fgrad.control.custom_vjp import custom_vjp
+from fgrad.control.stop_gradient import stop_gradient
 from fgrad.version import __version__
 
 __all__ = [
     "ShapeDtypeStruct",
     "__version__",
+    "checkpoint",
+    "custom_jvp",
+    "custom_vjp",
     "errors",
     "eval_shape",
     "grad",
@@ -26,6 +33,8 @@ __all__ = [
     "linearize",
     "make_jaxpr",
     "numpy",
+    "remat",
+    "stop_gradient",
     "tree",
     "value_and_grad",
     "vjp",

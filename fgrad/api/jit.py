@@ -13,9 +13,10 @@ import numpy as np
 from fgrad.api.common import check_callable, flat_leaves, flat_outputs, function_name, parameter_names, public
 from fgrad.compiler.call import jit_call
 from fgrad.compiler.compiled import Compiled, compile_jaxpr
+from fgrad.control.call import close_over
 from fgrad.core.aval import Array, aval_of
-from fgrad.core.interpreter import Tracer, current
-from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, Var
+from fgrad.core.interpreter import current
+from fgrad.core.jaxpr import ClosedJaxpr
 from fgrad.errors import ArgumentError, UnhashableStaticError, hide_frames, message
 from fgrad.transforms.stage import trace
 from fgrad.tree import PyTreeDef, flatten, flatten_with_path, keystr
@@ -202,7 +203,7 @@ class Jitted(Generic[P, R_co]):
             outs, outdef = flat_outputs(self.__wrapped__(*positional, **named), "jit", self.__wrapped__)
             return outs
 
-        closed, captured = _lift_captured(trace(flat, avals, "jit", self.__wrapped__))
+        closed, captured = close_over(trace(flat, avals, "jit", self.__wrapped__))
         arguments = [f"{name}{keystr(path)}" for x, name in zip(trees, names, strict=True) for path, _ in flatten_with_path(x)[0]]
         return _Traced(closed, outdef, self._name, arguments), captured
 
@@ -249,19 +250,6 @@ def _signature(leaves: Sequence[Any]) -> Hashable | None:
             except TypeError:
                 return None
     return tuple(key)
-
-
-def _lift_captured(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Array]]:
-    """Turns constants that are tracers into leading arguments."""
-    jaxpr = closed.jaxpr
-    pairs = list(zip(jaxpr.constvars, closed.consts, strict=True))
-    captured = [(v, c) for v, c in pairs if type(c) is Tracer]
-    if not captured:
-        return closed, []
-    plain = [(v, c) for v, c in pairs if type(c) is not Tracer]
-    invars: list[Var] = [*(v for v, _ in captured), *jaxpr.invars]
-    lifted = Jaxpr([v for v, _ in plain], invars, jaxpr.outvars, jaxpr.eqns)
-    return ClosedJaxpr(lifted, [c for _, c in plain]), [c for _, c in captured]
 
 
 def _static_arguments(

@@ -7,11 +7,24 @@ from typing import Any
 
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.evaluate import eval_jaxpr
-from fgrad.core.jaxpr import ClosedJaxpr
+from fgrad.core.interpreter import Tracer
+from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr
 from fgrad.core.primitive import ZERO, Primitive, Zero, is_linear_input
 from fgrad.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, linearize_jaxpr, transpose_jaxpr
 
-__all__ = ["Call"]
+__all__ = ["Call", "close_over"]
+
+
+def close_over(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Array]]:
+    """Turns the constants of a jaxpr that are tracers into leading arguments; returns these, too."""
+    jaxpr = closed.jaxpr
+    pairs = list(zip(jaxpr.constvars, closed.consts, strict=True))
+    captured = [(v, c) for v, c in pairs if type(c) is Tracer]
+    if not captured:
+        return closed, []
+    plain = [(v, c) for v, c in pairs if type(c) is not Tracer]
+    lifted = Jaxpr([v for v, _ in plain], [*(v for v, _ in captured), *jaxpr.invars], jaxpr.outvars, jaxpr.eqns)
+    return ClosedJaxpr(lifted, [c for _, c in plain]), [c for _, c in captured]
 
 
 class Call(Primitive):

@@ -45,10 +45,10 @@ class _Names:
 
 def _literal(atom: Literal) -> str:
     value = atom.value
+    if isinstance(value, np.generic):
+        return f"{value!s}:{atom.aval}"
     if isinstance(value, (bool, int, float, complex)):
         return repr(value)
-    if np.ndim(value) == 0:
-        return f"{value!s}:{atom.aval}"
     return f"<{atom.aval}>"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.core.aval import Array, ShapedArray, is_inexact
+from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
 from fgrad.core.primitive import ZERO, Primitive, Sample, Zero
 from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
@@ -235,6 +235,8 @@ def fit(ct: Array, x: Any) -> Array:
 
 def grow(t: Array, out: Array) -> Array:
     """Brings a tangent to the shape and dtype of the result that it belongs to."""
+    if type(out) in (float, complex):
+        out = aval_of(out)
     shape, dtype = out.shape, out.dtype
     if t.dtype != dtype:
         t = convert_element_type(t, dtype=dtype)

@@ -9,14 +9,14 @@ from weakref import WeakKeyDictionary
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.evaluate import eval_jaxpr
 from fgrad.core.interpreter import Tracer, interpret
-from fgrad.core.jaxpr import ClosedJaxpr, Var, inline_literals
+from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, Var, inline_literals
 from fgrad.core.primitive import ZERO, instantiate
 from fgrad.transforms.batch import Batch
 from fgrad.transforms.jvp import Jvp, linearize
 from fgrad.transforms.stage import Stage, trace
 from fgrad.transforms.transpose import transpose_eqns
 
-__all__ = ["LinearizedJaxpr", "batch_jaxpr", "jvp_jaxpr", "linearize_jaxpr", "transpose_jaxpr"]
+__all__ = ["LinearizedJaxpr", "batch_jaxpr", "jvp_jaxpr", "linearize_jaxpr", "tangent_jaxpr", "transpose_jaxpr"]
 
 Result = TypeVar("Result")
 _Transform = Callable[..., Result]
@@ -56,6 +56,15 @@ def jvp_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> tuple[ClosedJaxpr, t
         return [y for y, _ in pairs] + [t for _, t in pairs if t is not ZERO]
 
     return trace(run, avals + marked), tuple(nz_out)
+
+
+@_cached
+def tangent_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
+    """`jvp_jaxpr` without the values among its outputs."""
+    pushed, nz_out = jvp_jaxpr(closed, nz)
+    jaxpr = pushed.jaxpr
+    tangents = Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars[len(nz_out) :], jaxpr.eqns)
+    return ClosedJaxpr(tangents, pushed.consts), nz_out
 
 
 class LinearizedJaxpr(NamedTuple):
@@ -101,7 +110,7 @@ def linearize_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> LinearizedJaxp
         residual_vars.append(var)
         residuals.append(sources[const.state])
     jaxpr = linear.jaxpr
-    linear_jaxpr = type(jaxpr)(constvars, [*residual_vars, *jaxpr.invars], jaxpr.outvars, jaxpr.eqns)
+    linear_jaxpr = Jaxpr(constvars, [*residual_vars, *jaxpr.invars], jaxpr.outvars, jaxpr.eqns)
     forward = inline_literals([t.state for t in inputs], out_atoms, stage.eqns)
     return LinearizedJaxpr(forward, ClosedJaxpr(linear_jaxpr, consts), residuals, nz_out)
 
