@@ -43,6 +43,7 @@ class Interpreter(Generic[State]):
     Attributes:
         parent: the interpreter around this one; during `step` it is the current one.
         closed: takes every operation in its extent, also those on values that are not its own.
+        enclosing: the nearest closed interpreter, this one or one outwards.
         verb: what the user called (`grad`, `jit`, …), for error messages.
         function: the user's function, for error messages.
     """
@@ -50,7 +51,8 @@ class Interpreter(Generic[State]):
     closed = False
 
     def __init__(self, verb: str, function: Callable[..., Any] | None = None) -> None:
-        self.parent = current.get()
+        self.parent = parent = current.get()
+        self.enclosing: Interpreter[Any] | None = self if self.closed else parent and parent.enclosing
         self.verb = verb
         self.function = function
         self._tokens: list[Token[Interpreter[Any] | None]] = []
@@ -214,8 +216,14 @@ def origin(tracer: Tracer) -> str:
 
 
 def dispatch(primitive: Primitive, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
-    """Applies a primitive: walks outwards to the first interpreter that is closed or owns an argument."""
+    """Applies a primitive: the first interpreter outwards that is closed or owns an argument takes it; else NumPy runs it."""
     interpreter = current.get()
+    for x in args:
+        if type(x) is Tracer:
+            break
+    else:
+        closed = interpreter.enclosing if interpreter is not None else None
+        return primitive.evaluate(args, params) if closed is None else apply(closed, primitive, args, params)
     while interpreter is not None:
         if interpreter.closed:
             return apply(interpreter, primitive, args, params)
@@ -223,10 +231,7 @@ def dispatch(primitive: Primitive, args: tuple[Array, ...], params: dict[str, An
             if type(x) is Tracer and x.interpreter is interpreter:
                 return apply(interpreter, primitive, args, params)
         interpreter = interpreter.parent
-    for x in args:
-        if type(x) is Tracer:
-            raise leaked(x)
-    return primitive.evaluate(args, params)
+    raise leaked(next(x for x in args if type(x) is Tracer))
 
 
 def apply(

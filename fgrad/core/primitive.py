@@ -154,11 +154,8 @@ class Primitive:
         out = dispatch(self, tuple(xs), params)
         return out, self.jvp(out, xs, ts, **params)
 
-    def linearize(
-        self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]
-    ) -> tuple[Any, Any]:
-        """As `pushforward`, where tangents are being recorded: the result must not depend on them."""
-        return self.pushforward(xs, ts, params)
+    linearize: Callable[..., tuple[Any, Any]] | None = None
+    """As `pushforward`, where tangents are being recorded and the result must not depend on them; `None` if it is the same."""
 
     def _missing(self, slot: str) -> NoReturn:
         file = inspect.getsourcefile(type(self))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array, aval_of
-from fgrad.core.interpreter import Tracer
+from fgrad.core.interpreter import Tracer, dispatch
 from fgrad.core.primitive import Primitive
 from fgrad.errors import ArgumentError, message
 from fgrad.numpy.dispatch import as_operand, is_traced
@@ -46,26 +46,25 @@ def _export(
     name: str, primitive: Primitive | Callable[..., Array], function: Callable[..., Any], arity: int, doc: str = ""
 ) -> Callable[..., Array]:
     """NumPy's function on concrete arrays, a primitive on traced ones."""
-    if arity == 1:
+    direct = isinstance(primitive, Primitive) and not primitive.preserves_weak
 
-        def unary(x: Any, /, *args: Any, **kwargs: Any) -> Array:
-            if type(x) is not Tracer and not (type(x) in (list, tuple) and is_traced(x)):
-                return function(x, *args, **kwargs)
+    def unary(x: Any, /, *args: Any, **kwargs: Any) -> Array:
+        if type(x) is Tracer:
             if args or kwargs:
                 _refuse(name, kwargs or {"out": args})
-            return _apply(primitive, (x,))
+            return dispatch(primitive, (x,), {}) if direct else _apply(primitive, (x,))  # type: ignore[arg-type]
+        if type(x) in (list, tuple) and is_traced(x):
+            return unary(as_operand(x), *args, **kwargs)
+        return function(x, *args, **kwargs)
 
-        exported: Callable[..., Array] = unary
-    else:
+    def binary(x: Any, y: Any, /, *args: Any, **kwargs: Any) -> Array:
+        if type(x) is not Tracer and type(y) is not Tracer and not is_traced(x, y):
+            return function(x, y, *args, **kwargs)
+        if args or kwargs:
+            _refuse(name, kwargs or {"out": args})
+        return _apply(primitive, (x, y))
 
-        def binary(x: Any, y: Any, /, *args: Any, **kwargs: Any) -> Array:
-            if type(x) is not Tracer and type(y) is not Tracer and not is_traced(x, y):
-                return function(x, y, *args, **kwargs)
-            if args or kwargs:
-                _refuse(name, kwargs or {"out": args})
-            return _apply(primitive, (x, y))
-
-        exported = binary
+    exported: Callable[..., Array] = unary if arity == 1 else binary
     exported.__name__ = exported.__qualname__ = name
     exported.__doc__ = doc or primitive.__doc__
     if isinstance(function, np.ufunc):
@@ -331,5 +330,5 @@ def isreal(x: Any, /) -> Array:
 
 
 __all__ = [name for name, value in list(globals().items()) if callable(value) and not name.startswith("_")]
-for _name in ("Any", "Array", "ArgumentError", "Callable", "Primitive", "Tracer", "as_operand", "aval_of", "convert_element_type", "is_traced", "message"):
+for _name in ("Any", "Array", "dispatch", "ArgumentError", "Callable", "Primitive", "Tracer", "as_operand", "aval_of", "convert_element_type", "is_traced", "message"):
     __all__.remove(_name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray
+from fgrad.core.jaxpr import Var
 from fgrad.core.primitive import ZERO, Primitive, Sample, Zero, is_linear_input
 from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
@@ -26,23 +27,27 @@ class Elementwise(Primitive):
 
     def __init__(self) -> None:
         super().__init__()
-        self._dtypes: dict[tuple[Any, ...], np.dtype[Any]] = {}
+        self._dtypes: dict[Any, np.dtype[Any]] = {}
 
     def derivative(self, out: Array, *xs: Array) -> Any:
         self._missing("derivative")
 
-    def shape(self, *avals: ShapedArray) -> ShapedArray:
+    def shape(self, *avals: ShapedArray, **params: Any) -> ShapedArray:
         x = avals[0]
+        for y in avals:
+            if y.shape != x.shape or y.dtype is not x.dtype or y.weak_type:
+                break
+        else:
+            if self._dtypes.get(x.dtype) is x.dtype:
+                return x
         keys = tuple([a.key for a in avals])
         dtype = self._dtypes.get(keys)
         if dtype is None:
             dtype = self._dtypes[keys] = self.result_dtype(keys, avals)
-        weak = False
-        if self.preserves_weak:
-            weak = all([a.weak_type for a in avals])
-        if all([a.shape == x.shape for a in avals]):
-            if x.dtype is dtype and x.weak_type is weak:
-                return x
+            if all(key == dtype for key in keys):
+                self._dtypes[dtype] = dtype
+        weak = self.preserves_weak and all([a.weak_type for a in avals])
+        if all([a.shape == x.shape or not a.shape for a in avals]):
             return ShapedArray(x.shape, dtype, weak)
         return ShapedArray(self._broadcast(avals), dtype, weak)
 
@@ -150,7 +155,7 @@ class Mul(Elementwise):
         return y, x
 
     def transpose(self, ct: Array, x: Any, y: Any) -> Sequence[Array | None]:
-        return (fit(ct * y, x), None) if is_linear_input(x) else (None, fit(ct * x, y))
+        return (fit(ct * y, x), None) if type(x) is Var else (None, fit(ct * x, y))
 
 
 class Div(Elementwise):

@@ -230,7 +230,7 @@ def fit(ct: Array, x: Any) -> Array:
     aval = x.aval
     if ct.shape != aval.shape:
         ct = _sum_to(ct, aval.shape)
-    return ct if ct.dtype == aval.dtype else convert_element_type(ct, dtype=aval.dtype)
+    return ct if ct.dtype is aval.dtype or ct.dtype == aval.dtype else convert_element_type(ct, dtype=aval.dtype)
 
 
 def grow(t: Array, out: Array) -> Array:
@@ -238,7 +238,7 @@ def grow(t: Array, out: Array) -> Array:
     if type(out) in (float, complex):
         out = aval_of(out)
     shape, dtype = out.shape, out.dtype
-    if t.dtype != dtype:
+    if t.dtype is not dtype and t.dtype != dtype:
         t = convert_element_type(t, dtype=dtype)
     return t if t.shape == shape else broadcast_to(t, shape=shape)
 

@@ -24,6 +24,8 @@ Pair: TypeAlias = tuple[Array, Array | Zero]
 class Jvp(Interpreter[Pair]):
     """Pushes tangents forward along with the values."""
 
+    recording = False
+
     def step(self, primitive: Primitive, states: list[Pair], params: dict[str, Any]) -> Any:
         xs = [x for x, _ in states]
         ts = [t for _, t in states]
@@ -33,13 +35,9 @@ class Jvp(Interpreter[Pair]):
         else:
             out = primitive.bind(*xs, **params)
             return [(y, ZERO) for y in out] if primitive.multiple else (out, ZERO)
-        out, t = self.push(primitive, xs, ts, params)
-        return list(zip(out, t, strict=True)) if primitive.multiple else (out, t)
-
-    def push(
-        self, primitive: Primitive, xs: list[Array], ts: list[Array | Zero], params: dict[str, Any]
-    ) -> tuple[Any, Any]:
-        return primitive.pushforward(xs, ts, params)
+        rule = (self.recording and primitive.linearize) or primitive.pushforward
+        pair = rule(xs, ts, params)
+        return list(zip(*pair, strict=True)) if primitive.multiple else pair
 
     def lift(self, value: Array) -> Pair:
         return value, ZERO
@@ -60,10 +58,7 @@ class Jvp(Interpreter[Pair]):
 class Linearize(Jvp):
     """Forward mode whose tangents are being recorded."""
 
-    def push(
-        self, primitive: Primitive, xs: list[Array], ts: list[Array | Zero], params: dict[str, Any]
-    ) -> tuple[Any, Any]:
-        return primitive.linearize(xs, ts, params)
+    recording = True
 
 
 class LinearProgram(NamedTuple):

@@ -84,11 +84,14 @@ def _transpose_eqn(eqn: Equation, cts: Cotangents, env: dict[Var, Array] | None)
     xs: list[Any] = [a.value if type(a) is Literal else a for a in eqn.invars]
     if env is not None:
         xs = [env.get(x, x) if type(x) is Var else x for x in xs]
-    token = replayed.set(eqn.source)
-    try:
+    if eqn.source is None:
         contributions = primitive.transpose(ct, *xs, **eqn.params)
-    finally:
-        replayed.reset(token)
+    else:
+        token = replayed.set(eqn.source)
+        try:
+            contributions = primitive.transpose(ct, *xs, **eqn.params)
+        finally:
+            replayed.reset(token)
     for x, contribution in zip(xs, contributions, strict=True):
         if type(x) is Var and contribution is not None and contribution is not ZERO:
             accumulate(cts, x, contribution)
