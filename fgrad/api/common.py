@@ -20,10 +20,10 @@ __all__ = [
     "Argnums",
     "Selection",
     "check_callable",
-    "float0",
     "flat_leaves",
-    "function_name",
+    "float0",
     "fresh",
+    "function_name",
     "protect",
     "public",
     "select_arguments",
@@ -127,7 +127,9 @@ def select_arguments(
             raise ArgumentError(message(what))
         if isinstance(place, int) and not 0 <= place < len(args):
             given = f"{len(args)} positional argument{'s' if len(args) != 1 else ''}"
-            cure = f"The arguments are {', '.join(names) or 'none'}" + (f", and {', '.join(kwargs)} by name." if kwargs else ".")
+            cure = f"The arguments are {', '.join(names) or 'none'}" + (
+                f", and {', '.join(kwargs)} by name." if kwargs else "."
+            )
             what = f"{transform}({function_name(fun)}) was asked for argnums={argnum!r}, but was called with {given}."
             raise ArgumentError(message(what, cure=cure))
         places.append(place)
@@ -179,9 +181,15 @@ def flat_leaves(trees: Sequence[Any], names: Sequence[str], transform: str) -> t
 
 
 def _not_an_array(trees: Any, names: Any, index: int, x: Any, transform: str) -> ArgumentError:
-    kind = f"an array of dtype {x.dtype}" if isinstance(x, (np.ndarray, np.generic)) else f"{x!r:.60} of type {type(x).__name__}"
+    kind = (
+        f"an array of dtype {x.dtype}"
+        if isinstance(x, (np.ndarray, np.generic))
+        else f"{x!r:.60} of type {type(x).__name__}"
+    )
     cure = "Pass arrays and numbers, in pytrees; close over anything else, or mark it static (jit's static_argnums)."
-    return ArgumentError(message(f"{transform}: argument {place_of(trees, names, index)} is {kind}, not an array.", cure=cure))
+    return ArgumentError(
+        message(f"{transform}: argument {place_of(trees, names, index)} is {kind}, not an array.", cure=cure)
+    )
 
 
 def check_differentiable(
@@ -209,7 +217,8 @@ def check_differentiable(
             raise NonDifferentiableError(message(what, cure="Convert it: x.astype(complex)."))
         nz.append(is_inexact(aval.dtype))
         if not nz[-1] and not allow_int:
-            what = f"{transform} needs real or complex inputs, but {place_of(trees, names, i)} has dtype {dtype_name(aval.dtype)}."
+            where = place_of(trees, names, i)
+            what = f"{transform} needs real or complex inputs, but {where} has dtype {dtype_name(aval.dtype)}."
             cure = "Convert it (x.astype(float), or 3.0 for 3), leave it out of argnums, or pass allow_int=True."
             raise NonDifferentiableError(message(what, cure=cure))
     return nz
@@ -230,7 +239,9 @@ def flat_outputs(out: Any, transform: str, fun: Any) -> tuple[list[Array], PyTre
         except TypeError:
             path = keystr(flatten_with_path(out)[0][i][0])
             what = f"{transform}: `{function_name(fun)}` returned {x!r:.60} of type {type(x).__name__} at output{path}."
-            raise OutputTypeError(message(what, cure="Return arrays and numbers, in pytrees (has_aux=True may carry anything).")) from None
+            raise OutputTypeError(
+                message(what, cure="Return arrays and numbers, in pytrees (has_aux=True may carry anything).")
+            ) from None
     return leaves, treedef
 
 

@@ -41,7 +41,8 @@ def value_and_grad(
 ) -> Callable[P, tuple[Any, Any]]:
     """A function that returns the value of `fun` and its gradient, for the price of a few evaluations.
 
-    For a real function f of x the gradient is ∂f/∂x, of the shape and dtype of x. Where x is complex and f(x) real, it is
+    For a real function f of x the gradient is ∂f/∂x, of the shape and dtype of x. Where x is complex and f(x) real,
+    it is
     ∂f/∂Re x − i ∂f/∂Im x, so that a step of gradient descent is x − η·conj(grad); with `holomorphic=True` it is the
     complex derivative f′(x).
 
@@ -71,7 +72,11 @@ def value_and_grad(
     """
     check_callable(fun, "value_and_grad")
 
-    @wrap(fun, "value_and_grad", f"Value and gradient of `{function_name(fun)}` with respect to argument {argnums!r}.")
+    @wrap(
+        fun,
+        "value_and_grad",
+        f"Value and gradient of `{function_name(fun)}` with respect to argument {argnums!r}.",
+    )
     @public
     def value_and_grad_fun(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         selection = select_arguments(fun, argnums, args, kwargs, "grad")
@@ -125,7 +130,8 @@ def _run(
         aux: list[Any] = []
         if has_aux:
             if not (isinstance(out, tuple) and len(out) == 2):
-                what = f"grad with has_aux=True needs `{function_name(fun)}` to return a pair (value, aux), got {out!r:.60}."
+                name = function_name(fun)
+                what = f"grad with has_aux=True needs `{name}` to return a pair (value, aux), got {out!r:.60}."
                 raise ArgumentError(message(what))
             out, extra = out
             aux, auxdef = flatten(extra)
@@ -139,7 +145,11 @@ def _run(
     gradients = [instantiate(next(found), x) if m else _no_tangent(x) for x, m in zip(leaves, nz, strict=True)]
     gradients = fresh(gradients, leaves)
     value, *aux = fresh([value, *aux], leaves + gradients)
-    return value, auxdef.unflatten(aux) if has_aux else None, treedef.unflatten([_scalar(g) for g in gradients])
+    return (
+        value,
+        auxdef.unflatten(aux) if has_aux else None,
+        treedef.unflatten([_scalar(g) for g in gradients]),
+    )
 
 
 def _scalar(x: Array) -> Array:
@@ -155,7 +165,11 @@ def _check_scalar(out: Any, fun: Any, holomorphic: bool) -> None:
     name = function_name(fun)
     if isinstance(out, (tuple, list, dict)) or out is None:
         what = f"grad needs `{name}` to return a scalar, but it returned a {type(out).__name__}."
-        cure = "Return one number; pass has_aux=True to return (value, anything else)." if out is not None else "Does it lack a return?"
+        cure = (
+            "Return one number; pass has_aux=True to return (value, anything else)."
+            if out is not None
+            else "Does it lack a return?"
+        )
         raise NonScalarOutputError(message(what, cure=cure))
     try:
         aval = aval_of(out)
@@ -164,10 +178,14 @@ def _check_scalar(out: Any, fun: Any, holomorphic: bool) -> None:
         raise OutputTypeError(message(what)) from None
     if aval.shape:
         cure = "Sum it (out.sum()), or use fgrad.jacrev for all derivatives, fgrad.vjp for one product."
-        raise NonScalarOutputError(message(f"grad needs `{name}` to return a scalar, but it returned {aval}.", cure=cure))
+        raise NonScalarOutputError(
+            message(f"grad needs `{name}` to return a scalar, but it returned {aval}.", cure=cure)
+        )
     kind = aval.dtype.kind
     if holomorphic and kind != "c":
-        raise NonScalarOutputError(message(f"grad with holomorphic=True needs a complex output, but `{name}` returned {aval}."))
+        raise NonScalarOutputError(
+            message(f"grad with holomorphic=True needs a complex output, but `{name}` returned {aval}.")
+        )
     if kind == "c" and not holomorphic:
         cure = "Take a real part (abs, real), or pass holomorphic=True if it is complex differentiable."
         raise NonScalarOutputError(message(f"grad needs a real output, but `{name}` returned {aval}.", cure=cure))

@@ -99,9 +99,7 @@ def hessian(
 
 
 @public
-def hvp(
-    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
-) -> Any:
+def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """The product of the Hessian of a scalar function with a direction, by forward over reverse mode.
 
     Costs a few evaluations of `fun`; the Hessian is never formed.

@@ -171,7 +171,9 @@ class Jitted(Generic[P, R_co]):
                 hash(x)
             except TypeError:
                 name = names[place] if isinstance(place, int) else place
-                what = f"static argument {name} of `{self._name}` is not hashable: {x!r:.60} of type {type(x).__name__}."
+                what = (
+                    f"static argument {name} of `{self._name}` is not hashable: {x!r:.60} of type {type(x).__name__}."
+                )
                 cure = "Pass a hashable value (a tuple for a list), or do not mark it static."
                 return UnhashableStaticError(message(what, cure=cure))
         return UnhashableStaticError(message(str(error)))
@@ -204,7 +206,9 @@ class Jitted(Generic[P, R_co]):
             return outs
 
         closed, captured = close_over(trace(flat, avals, "jit", self.__wrapped__))
-        arguments = [f"{name}{keystr(path)}" for x, name in zip(trees, names, strict=True) for path, _ in flatten_with_path(x)[0]]
+        arguments = [
+            f"{name}{keystr(path)}" for x, name in zip(trees, names, strict=True) for path, _ in flatten_with_path(x)[0]
+        ]
         return _Traced(closed, outdef, self._name, arguments), captured
 
 
@@ -236,7 +240,7 @@ _WEAK = frozenset({float, int, bool, complex})
 
 def _signature(leaves: Sequence[Any]) -> Hashable | None:
     """What distinguishes calls: the shape and dtype of every array, the type of every Python scalar."""
-    key: list[Hashable] = []
+    key: list[Any] = []
     for x in leaves:
         kind = type(x)
         if kind is np.ndarray:
@@ -272,8 +276,8 @@ def _static_arguments(
     takes_more = any(p.kind == p.VAR_POSITIONAL for p in parameters) or not parameters
     for num in by_num:
         if not takes_more and not 0 <= num < len(positional):
-            what = f"static_argnums of jit names position {num}, but `{function_name(fun)}` has {len(positional)} parameters."
-            raise ArgumentError(message(what))
+            what = f"static_argnums of jit names position {num}, but the parameters of `{function_name(fun)}` are "
+            raise ArgumentError(message(what + f"{positional}."))
     by_name |= {positional[n] for n in by_num if n < len(positional)}
     by_num |= {positional.index(name) for name in by_name if name in positional}
     return frozenset(by_num), frozenset(by_name)

@@ -40,7 +40,8 @@ def jvp(
     Args:
         fun: a function of the primals.
         primals: its arguments, a tuple or list of pytrees.
-        tangents: directions, of the structure, shapes and dtypes of the primals (integers have tangents of dtype `float0`).
+        tangents: directions, of the structure, shapes and dtypes of the primals (integers have tangents of dtype
+            `float0`).
         has_aux: `fun` returns `(out, aux)`; `aux` is passed on.
 
     Returns:
@@ -87,7 +88,8 @@ def jvp(
 def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Value of a function and its derivative as a linear function: f(x), and t ↦ J(x)·t.
 
-    What does not depend on the direction is computed once. The linear function holds what it needs by itself: it does not
+    What does not depend on the direction is computed once. The linear function holds what it needs by itself: it does
+    not
     change when the arguments are written into afterwards.
 
     Returns:
@@ -115,7 +117,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Value of a function and its pullback: f(x), and c ↦ Jᵀ(x)·c.
 
-    The pullback may be called any number of times. It holds what it needs by itself: it does not change when the arguments
+    The pullback may be called any number of times. It holds what it needs by itself: it does not change when the
+    arguments
     are written into afterwards.
 
     Returns:
@@ -256,7 +259,11 @@ def _flat_like(
         if got.shape != aval.shape or not (got.dtype == aval.dtype or got.weak_type):
             where = place_of([tree], [name], i)
             what = f"{verb}: {where} is {got}, but belongs to {aval} of {of}."
-            cure = f"Use .astype({aval.dtype.name!r})." if got.shape == aval.shape else "Shapes must be equal; nothing is broadcast here."
+            cure = (
+                f"Use .astype({aval.dtype.name!r})."
+                if got.shape == aval.shape
+                else "Shapes must be equal; nothing is broadcast here."
+            )
             raise ShapeError(message(what, cure=cure))
         out.append(aval.dtype.type(t) if got.weak_type and not hasattr(t, "aval") else t)
     return out

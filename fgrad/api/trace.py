@@ -138,7 +138,9 @@ def _aval(x: Any, trees: Any, names: Any, index: int, verb: str) -> ShapedArray:
         shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
         if shape is not None and dtype is not None:
             return ShapedArray(tuple(shape), np.dtype(dtype))
-        what = f"{verb}: argument {place_of(trees, names, index)} is {x!r:.60} of type {type(x).__name__}, not an array."
+        what = (
+            f"{verb}: argument {place_of(trees, names, index)} is {x!r:.60} of type {type(x).__name__}, not an array."
+        )
         raise ArgumentError(message(what)) from None
 
 

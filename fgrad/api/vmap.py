@@ -30,15 +30,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def vmap(
-    fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None
-) -> Callable[P, R]:
+def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None) -> Callable[P, R]:
     """A function that maps `fun` over an axis of its arguments, without a loop.
 
     Args:
         fun: a function of arrays or pytrees of arrays.
-        in_axes: which axis of each positional argument is mapped: an integer, `None` (not mapped), or a tuple of these, one
-            per argument, each of which may be a pytree prefix of the argument. A dict names parameters instead; those it
+        in_axes: which axis of each positional argument is mapped: an integer, `None` (not mapped), or a tuple of
+            these, one
+            per argument, each of which may be a pytree prefix of the argument. A dict names parameters instead; those
+            it
             does not name are not mapped. Keyword arguments are mapped over axis 0 unless a dict says otherwise.
         out_axes: where the mapped axis is to be in each output; a pytree prefix of the output. `None` needs an output
             that does not depend on the mapped axis.
@@ -63,7 +63,7 @@ def vmap(
     @wrap(fun, "vmap", f"`{function_name(fun)}`, mapped over an axis.")
     @public
     def mapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-        names = [*parameter_names(fun, len(args)), *kwargs]
+        names: list[str] = [*parameter_names(fun, len(args)), *map(str, kwargs)]
         trees = (*args, *kwargs.values())
         xs, treedef = flat_leaves(trees, names, "vmap")
         dims = _in_dims(in_axes, trees, names, len(args), treedef, xs)
@@ -86,7 +86,12 @@ def vmap(
 
 
 def _in_dims(
-    in_axes: Any, trees: Sequence[Any], names: Sequence[str], positional: int, treedef: PyTreeDef, xs: Sequence[Array]
+    in_axes: Any,
+    trees: Sequence[Any],
+    names: Sequence[str],
+    positional: int,
+    treedef: PyTreeDef,
+    xs: Sequence[Array],
 ) -> list[int | None]:
     """The mapped axis of every leaf, as a non-negative number."""
     if isinstance(in_axes, dict):
@@ -98,7 +103,9 @@ def _in_dims(
         if len(in_axes) != positional:
             given = ", ".join(names[:positional]) or "none"
             what = f"in_axes of vmap has {len(in_axes)} entries for {positional} positional arguments ({given})."
-            raise AxesError(message(what, cure="Give one entry per positional argument; use None for what is not mapped."))
+            raise AxesError(
+                message(what, cure="Give one entry per positional argument; use None for what is not mapped.")
+            )
         axes = (*in_axes, *[0] * (len(names) - positional))
     else:
         axes = (*[in_axes] * positional, *[0] * (len(names) - positional))
@@ -107,7 +114,9 @@ def _in_dims(
         if dim is None:
             continue
         if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
-            raise AxesError(message(f"in_axes of vmap must hold integers and None, got {dim!r} for {place_of(trees, names, i)}."))
+            raise AxesError(
+                message(f"in_axes of vmap must hold integers and None, got {dim!r} for {place_of(trees, names, i)}.")
+            )
         aval = aval_of(x)
         if not -aval.ndim <= dim < aval.ndim:
             what = f"vmap over axis {dim} of {place_of(trees, names, i)}, which is {aval} and has {aval.ndim} axes."
@@ -117,7 +126,11 @@ def _in_dims(
 
 
 def _axis_size(
-    xs: Sequence[Array], dims: Sequence[int | None], trees: Sequence[Any], names: Sequence[str], axis_size: int | None
+    xs: Sequence[Array],
+    dims: Sequence[int | None],
+    trees: Sequence[Any],
+    names: Sequence[str],
+    axis_size: int | None,
 ) -> int:
     """The common length of the mapped axes."""
     sizes: dict[int, str] = {}
@@ -142,11 +155,15 @@ def _place(y: Array, dim: int | None, wanted: int | None, size: int, fun: Any) -
     if wanted is None:
         if dim is not None:
             what = f"out_axes of vmap is None for an output of `{function_name(fun)}` that depends on the mapped axis."
-            raise AxesError(message(what, cure="Say at which axis of the output the rows are to be stacked, for example 0."))
+            raise AxesError(
+                message(what, cure="Say at which axis of the output the rows are to be stacked, for example 0.")
+            )
         return y
     shape = aval_of(y).shape
     if dim is None:
         y, dim, shape = broadcast_to(y, shape=(size, *shape)), 0, (size, *shape)
     if not -len(shape) <= wanted < len(shape):
-        raise AxesError(message(f"out_axes of vmap asks for axis {wanted} of an output with {len(shape)} axes, {shape}."))
+        raise AxesError(
+            message(f"out_axes of vmap asks for axis {wanted} of an output with {len(shape)} axes, {shape}.")
+        )
     return move_axis(y, dim, wanted % len(shape))

@@ -17,10 +17,10 @@ class Jit(Call):
     """`jit(*args, jaxpr=, name=)`: applies a jaxpr as compiled NumPy code."""
 
     def evaluate(self, args: Sequence[Array], params: dict[str, Any]) -> list[Array]:
-        return list(compiled_function(params["jaxpr"], params["name"])(*args))
+        return self.impl(*args, **params)
 
-    def impl(self, *xs: Array, jaxpr: ClosedJaxpr, name: str) -> list[Array]:
-        return list(compiled_function(jaxpr, name)(*xs))
+    def impl(self, *xs: Array, jaxpr: ClosedJaxpr, **params: Any) -> list[Array]:
+        return list(compiled_function(jaxpr, params["name"])(*xs))
 
 
 jit_call = Jit()

@@ -22,7 +22,8 @@ class Plan(NamedTuple):
 
     Attributes:
         steps: the equations.
-        copies: which outputs have to be copied, because they would share memory with an argument, a constant, or each other.
+        copies: which outputs have to be copied, because they would share memory with an argument, a constant, or each
+            other.
     """
 
     steps: list[Step]
@@ -60,7 +61,12 @@ def _owner(eqn: Equation, owner: dict[Var, Var], overwrite: int | None) -> Var |
 
 
 def _overwritable(
-    eqn: Equation, dying: list[Var], owner: dict[Var, Var], foreign: set[Var], views: set[Var], sharers: dict[Var, int]
+    eqn: Equation,
+    dying: list[Var],
+    owner: dict[Var, Var],
+    foreign: set[Var],
+    views: set[Var],
+    sharers: dict[Var, int],
 ) -> int | None:
     """The operand whose array can take the result: of the same type, its own, and needed by nobody afterwards."""
     if eqn.primitive.multiple:

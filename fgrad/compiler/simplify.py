@@ -47,7 +47,9 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
         producers.update((v, eqn) for v in eqn.outvars)
         eqns.append(eqn)
     outs = [_read(env, a) for a in closed.jaxpr.outvars]
-    return eliminate_dead_code(ClosedJaxpr(Jaxpr(closed.jaxpr.constvars, closed.jaxpr.invars, outs, eqns), closed.consts))
+    return eliminate_dead_code(
+        ClosedJaxpr(Jaxpr(closed.jaxpr.constvars, closed.jaxpr.invars, outs, eqns), closed.consts)
+    )
 
 
 def eliminate_dead_code(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -80,7 +82,8 @@ def _read(env: dict[Var, Atom], atom: Atom) -> Atom:
 
 
 def _narrow(eqn: Equation, producers: Producers) -> list[Equation] | None:
-    """Moves broadcasts behind element-wise operations, which broadcast by themselves: the same numbers, fewer of them."""
+    """Moves broadcasts behind element-wise operations, which broadcast by themselves: the same numbers, fewer of
+    them."""
     if not isinstance(eqn.primitive, Elementwise):
         return None
     inputs = list(eqn.invars)

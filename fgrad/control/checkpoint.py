@@ -22,7 +22,8 @@ R = TypeVar("R")
 class Checkpoint(Call):
     """`checkpoint(*args, jaxpr=)`: applies a jaxpr; its linearization keeps the arguments alone.
 
-    The linear equation holds the whole jaxpr of the tangents, which computes the values that it needs from the arguments;
+    The linear equation holds the whole jaxpr of the tangents, which computes the values that it needs from the
+    arguments;
     transposing it runs that part again (Griewank, "Achieving logarithmic growth of temporal and spatial complexity in
     reverse automatic differentiation", 1992).
     """
@@ -40,9 +41,11 @@ _checkpoint = Checkpoint()
 
 
 def checkpoint(fun: Callable[P, R]) -> Callable[P, R]:
-    """A function equal to `fun` whose reverse-mode derivative stores nothing but the arguments, and computes the rest again.
+    """A function equal to `fun` whose reverse-mode derivative stores nothing but the arguments, and computes the rest
+    again.
 
-    Memory falls by what `fun` computes on the way; time grows by one more evaluation. The function is traced, so it must
+    Memory falls by what `fun` computes on the way; time grows by one more evaluation. The function is traced, so it
+    must
     not decide by the values of its arguments.
 
     >>> import fgrad, numpy as np

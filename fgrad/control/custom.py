@@ -27,7 +27,8 @@ Flat = Callable[..., list[Array]]
 class CustomCall(Primitive):
     """Applies a function that has a rule of its own.
 
-    Online it carries the function itself (`fun`), so that Python control flow works in it; in a jaxpr it carries the jaxpr
+    Online it carries the function itself (`fun`), so that Python control flow works in it; in a jaxpr it carries the
+    jaxpr
     of the function, whose captured values are leading arguments (`captured` of them). `rule` stays a callable.
     """
 
@@ -57,7 +58,14 @@ class CustomCall(Primitive):
         return jaxpr.out_avals
 
     def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[int | None], *, rule: Any, captured: int, **params: Any
+        self,
+        size: int,
+        xs: Sequence[Array],
+        dims: Sequence[int | None],
+        *,
+        rule: Any,
+        captured: int,
+        **params: Any,
     ) -> tuple[list[Array], list[int]]:
         params = {"rule": self.batch_rule(rule, size, dims[captured:]), "captured": captured, **params}
         if "jaxpr" in params:
@@ -147,7 +155,9 @@ def resolve_arguments(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     bound.apply_defaults()
     if bound.kwargs:
         what = f"`{getattr(fun, '__name__', fun)}` has keyword-only arguments ({', '.join(bound.kwargs)})."
-        raise ArgumentError(message(what, cure="A function with a custom rule takes its arguments by position: drop the `*`."))
+        raise ArgumentError(
+            message(what, cure="A function with a custom rule takes its arguments by position: drop the `*`.")
+        )
     return bound.args
 
 

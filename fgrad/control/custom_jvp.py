@@ -8,17 +8,17 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from fgrad.control.custom import CustomCall, batched, flat_call, resolve_arguments
 from fgrad.core.aval import Array, aval_of, is_inexact
+from fgrad.core.evaluate import eval_jaxpr
 from fgrad.core.primitive import ZERO, Zero, instantiate
 from fgrad.errors import ArgumentError, ShapeError, TreeStructureError, message
 from fgrad.primitives.families import shape_of
 from fgrad.transforms.jaxprs import jvp_jaxpr
-from fgrad.core.evaluate import eval_jaxpr
 from fgrad.tree import flatten
 
 __all__ = ["custom_jvp"]
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 Rule = Callable[[Sequence[Array], Sequence[Any]], tuple[list[Array], list[Any]]]
 
 
@@ -55,7 +55,9 @@ def captured_tangents(xs: Sequence[Array], ts: Sequence[Any], params: dict[str, 
     captured = params["captured"]
     nz = tuple(i < captured and t is not ZERO for i, t in enumerate(ts))
     pushed, nz_out = jvp_jaxpr(params["jaxpr"], nz)
-    found = iter(eval_jaxpr(pushed.jaxpr, pushed.consts, *xs, *[t for t, m in zip(ts, nz, strict=True) if m])[len(nz_out) :])
+    found = iter(
+        eval_jaxpr(pushed.jaxpr, pushed.consts, *xs, *[t for t, m in zip(ts, nz, strict=True) if m])[len(nz_out) :]
+    )
     return [next(found) if m else ZERO for m in nz_out]
 
 
@@ -66,7 +68,7 @@ def _add(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
 _custom_jvp_call = CustomJvpCall()
 
 
-class custom_jvp(Generic[P, R]):  # noqa: N801
+class custom_jvp(Generic[P, R_co]):  # noqa: N801
     """A function with its own rule for directional derivatives, in forward and in reverse mode.
 
     Args:
@@ -85,14 +87,15 @@ class custom_jvp(Generic[P, R]):  # noqa: N801
     np.float64(0.5)
     """
 
-    def __init__(self, fun: Callable[P, R], nondiff_argnums: Iterable[int] = ()) -> None:
+    def __init__(self, fun: Callable[P, R_co], nondiff_argnums: Iterable[int] = ()) -> None:
         update_wrapper(self, fun)
         self.fun = fun
         self._static = frozenset([nondiff_argnums] if isinstance(nondiff_argnums, int) else nondiff_argnums)
         self._rule: Callable[..., Any] | None = None
 
     def defjvp(self, jvp: Callable[..., Any]) -> Callable[..., Any]:
-        """Sets the rule: `jvp(*nondiff, primals, tangents)` returns value and tangent, the latter linear in `tangents`."""
+        """Sets the rule: `jvp(*nondiff, primals, tangents)` returns value and tangent, the latter linear in
+        `tangents`."""
         self._rule = jvp
         return jvp
 
@@ -100,13 +103,13 @@ class custom_jvp(Generic[P, R]):  # noqa: N801
         """Sets one rule per argument: `jvp(t, out, *primals)` returns the tangent due to it; `None` means zero."""
 
         def rule(primals: Any, tangents: Any) -> Any:
-            out = self(*primals)  # type: ignore[call-arg, arg-type]
+            out = self(*primals)  # type: ignore[call-arg]
             terms = [jvp(t, out, *primals) for jvp, t in zip(jvps, tangents, strict=True) if jvp is not None]
             return out, sum(terms[1:], terms[0]) if terms else instantiate(ZERO, out)
 
         self._rule = rule
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         name = getattr(self.fun, "__name__", "function")
         if self._rule is None:
             cure = f"Define one: @{name}.defjvp."
@@ -122,13 +125,16 @@ class custom_jvp(Generic[P, R]):  # noqa: N801
         def rule(xs: Sequence[Array], ts: Sequence[Any]) -> tuple[list[Array], list[Any]]:
             nonlocal outdef
             tangents = [instantiate(t, x) for t, x in zip(ts, xs, strict=True)]
-            pair = self._rule(*call.static, call.treedef.unflatten(xs), call.treedef.unflatten(tangents))  # type: ignore[misc]
+            unflatten = call.treedef.unflatten
+            pair = self._rule(*call.static, unflatten(xs), unflatten(tangents))  # type: ignore[misc]
             if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-                raise ArgumentError(message(f"the jvp rule of `{name}` must return a pair (out, tangent), got {pair!r:.60}."))
+                raise ArgumentError(
+                    message(f"the jvp rule of `{name}` must return a pair (out, tangent), got {pair!r:.60}.")
+                )
             outs, outdef = flatten(pair[0])
             douts, tangentdef = flatten(pair[1])
             if tangentdef != outdef:
-                what = f"the jvp rule of `{name}` returned a value of structure {outdef} and a tangent of structure {tangentdef}."
+                what = f"the jvp rule of `{name}` returned a value of structure {outdef}, a tangent of {tangentdef}."
                 raise TreeStructureError(message(what))
             return outs, [_checked(t, y, name) for t, y in zip(douts, outs, strict=True)]
 

@@ -24,11 +24,12 @@ from fgrad.tree import flatten
 __all__ = ["custom_vjp"]
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
 class VjpRule(NamedTuple):
-    """A reverse-mode rule on flat values: `fwd(*xs)` gives results and residuals, `bwd(*res, *cts)` cotangents of xs."""
+    """A reverse-mode rule on flat values: `fwd(*xs)` gives results and residuals, `bwd(*res, *cts)` cotangents of
+    xs."""
 
     fwd: Callable[..., tuple[list[Array], list[Array]]]
     bwd: Callable[..., list[Array]]
@@ -37,7 +38,8 @@ class VjpRule(NamedTuple):
 class CustomLinear(Primitive):
     """`custom_linear(*res, *ts)`: the linear map of tangents whose transpose is `bwd(*res, *cts)`.
 
-    Where its transpose is asked for, that is the rule; elsewhere the rule, linear in its cotangents, is traced and transposed.
+    Where its transpose is asked for, that is the rule; elsewhere the rule, linear in its cotangents, is traced and
+    transposed.
     """
 
     multiple = True
@@ -54,7 +56,9 @@ class CustomLinear(Primitive):
 
     __call__ = bind
 
-    def impl(self, *args: Array, bwd: Callable[..., list[Array]], count: int, avals: tuple[ShapedArray, ...]) -> list[Array]:
+    def impl(
+        self, *args: Array, bwd: Callable[..., list[Array]], count: int, avals: tuple[ShapedArray, ...]
+    ) -> list[Array]:
         res, ts = args[:count], args[count:]
         program = forward.record_linear(lambda *cts: bwd(*res, *cts), avals, bwd)
         return [instantiate(t, v) for t, v in zip(transpose(program, ts), program.invars, strict=True)]
@@ -87,7 +91,10 @@ class CustomLinear(Primitive):
             raise ArgumentError(message("a custom_vjp function was transposed in its residuals."))
         cts = [np.zeros(a.shape, a.dtype) if c is ZERO else c for c, a in zip(ct, avals, strict=True)]
         found = bwd(*xs[:count], *cts)
-        return [*[None] * count, *[c if is_linear_input(x) else None for c, x in zip(found, xs[count:], strict=True)]]
+        return [
+            *[None] * count,
+            *[c if is_linear_input(x) else None for c, x in zip(found, xs[count:], strict=True)],
+        ]
 
 
 custom_linear = CustomLinear()
@@ -140,7 +147,7 @@ def _unmapped(ct: Array, dim: int | None) -> Array:
 _custom_vjp_call = CustomVjpCall()
 
 
-class custom_vjp(Generic[P, R]):  # noqa: N801
+class custom_vjp(Generic[P, R_co]):  # noqa: N801
     """A function with its own rule for reverse mode; forward mode transposes that rule.
 
     Args:
@@ -156,7 +163,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801
     np.float64(1.0)
     """
 
-    def __init__(self, fun: Callable[P, R], nondiff_argnums: Iterable[int] = ()) -> None:
+    def __init__(self, fun: Callable[P, R_co], nondiff_argnums: Iterable[int] = ()) -> None:
         update_wrapper(self, fun)
         self.fun = fun
         self._static = frozenset([nondiff_argnums] if isinstance(nondiff_argnums, int) else nondiff_argnums)
@@ -172,7 +179,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801
         """
         self._fwd, self._bwd = fwd, bwd
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         name = getattr(self.fun, "__name__", "function")
         if self._fwd is None or self._bwd is None:
             cure = f"Define one: {name}.defvjp(fwd, bwd)."
@@ -191,7 +198,9 @@ class custom_vjp(Generic[P, R]):  # noqa: N801
             nonlocal outdef, resdef
             pair = self._fwd(*call.rebuild(call.treedef.unflatten(xs)))  # type: ignore[misc]
             if not (isinstance(pair, tuple) and len(pair) == 2):
-                raise ArgumentError(message(f"the forward rule of `{name}` must return a pair (out, res), got {pair!r:.60}."))
+                raise ArgumentError(
+                    message(f"the forward rule of `{name}` must return a pair (out, res), got {pair!r:.60}.")
+                )
             outs, outdef = flatten(pair[0])
             res, resdef = flatten(pair[1])
             return outs, res
@@ -202,7 +211,9 @@ class custom_vjp(Generic[P, R]):  # noqa: N801
             cts = self._bwd(*call.static, res, ct)  # type: ignore[misc]
             expected = call.treedef.children()
             if not isinstance(cts, (tuple, list)) or len(cts) != len(expected):
-                what = f"the backward rule of `{name}` must return a tuple of {len(expected)} cotangents, got {cts!r:.60}."
+                what = (
+                    f"the backward rule of `{name}` must return a tuple of {len(expected)} cotangents, got {cts!r:.60}."
+                )
                 raise TreeStructureError(message(what, cure="One entry per differentiable argument; None for zero."))
             flat: list[Any] = []
             for c, treedef in zip(cts, expected, strict=True):

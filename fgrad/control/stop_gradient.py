@@ -53,5 +53,3 @@ def stop_gradient(x: Any) -> Any:
     leaves, treedef = flatten(x)
     stopped = [_stop_gradient(v) if type(v) is Tracer and is_inexact(aval_of(v).dtype) else v for v in leaves]
     return treedef.unflatten(stopped)
-
-

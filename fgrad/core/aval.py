@@ -12,7 +12,12 @@ __all__ = ["Array", "ShapedArray", "aval_of", "dtype_name", "is_inexact"]
 Array: TypeAlias = Any
 """A NumPy array, a NumPy or Python scalar, or a tracer that stands for one."""
 
-_WEAK = {bool: np.dtype(np.bool_), int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
+_WEAK = {
+    bool: np.dtype(np.bool_),
+    int: np.dtype(np.int64),
+    float: np.dtype(np.float64),
+    complex: np.dtype(np.complex128),
+}
 _PREFIX = {"f": "f", "i": "i", "u": "u", "c": "c"}
 
 

@@ -1,12 +1,13 @@
-"""The IR checker: every variable is bound once, before it is used, and every equation's types are what its shape rule says."""
+"""The IR checker: every variable is bound once, before it is used, and every equation's types are what its shape rule
+says."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fgrad.core.aval import ShapedArray, aval_of
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
 from fgrad.core.interpreter import Tracer
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
 from fgrad.errors import JaxprError
 
 __all__ = ["check_jaxpr"]

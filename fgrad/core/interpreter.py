@@ -6,12 +6,13 @@ stands for a value, its `state` is what the interpreter knows of it. A jaxpr dri
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from fgrad.core.aval import Array, ShapedArray
-from fgrad.core.jaxpr import Jaxpr, Var
+from fgrad.core.jaxpr import Jaxpr, Literal, Var
 from fgrad.errors import (
     ConcretizationTypeError,
     ImmutableTracerError,
@@ -26,7 +27,17 @@ from fgrad.errors import (
 if TYPE_CHECKING:
     from fgrad.core.primitive import Primitive
 
-__all__ = ["Interpreter", "Tracer", "apply", "current", "dispatch", "install", "interpret", "origin", "replayed"]
+__all__ = [
+    "Interpreter",
+    "Tracer",
+    "apply",
+    "current",
+    "dispatch",
+    "install",
+    "interpret",
+    "origin",
+    "replayed",
+]
 
 State = TypeVar("State")
 
@@ -148,7 +159,8 @@ class Tracer:
         return int(self._need(TracerIntegerConversionError, "the value as a Python int", _VALUE_CURE))
 
     def __index__(self) -> int:
-        return self._need(TracerIntegerConversionError, "the value as an index", _INDEX_CURE).__index__()  # type: ignore[no-any-return]
+        value = self._need(TracerIntegerConversionError, "the value as an index", _INDEX_CURE)
+        return operator.index(value)
 
     def item(self, *args: int) -> Any:
         """The value as a Python scalar; it carries no derivative."""
@@ -198,9 +210,13 @@ class Tracer:
         return value
 
 
-_BOOL_CURE = "Use fgrad.numpy.where(condition, a, b), fgrad.lax.cond, or mark the argument static (jit's static_argnums)."
+_BOOL_CURE = (
+    "Use fgrad.numpy.where(condition, a, b), fgrad.lax.cond, or mark the argument static (jit's static_argnums)."
+)
 _VALUE_CURE = "Keep the computation on arrays (fgrad.numpy), or mark the argument static (jit's static_argnums)."
-_INDEX_CURE = "Index a traced array instead: fgrad.numpy.asarray(array)[x] cannot see x, fgrad.numpy.take(array, x) can."
+_INDEX_CURE = (
+    "Index a traced array instead: fgrad.numpy.asarray(array)[x] cannot see x, fgrad.numpy.take(array, x) can."
+)
 
 
 def install(**methods: Any) -> None:
@@ -216,7 +232,8 @@ def origin(tracer: Tracer) -> str:
 
 
 def dispatch(primitive: Primitive, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
-    """Applies a primitive: the first interpreter outwards that is closed or owns an argument takes it; else NumPy runs it."""
+    """Applies a primitive: the first interpreter outwards that is closed or owns an argument takes it; else NumPy
+    runs it."""
     interpreter = current.get()
     for x in args:
         if type(x) is Tracer:
@@ -234,13 +251,9 @@ def dispatch(primitive: Primitive, args: tuple[Array, ...], params: dict[str, An
     raise leaked(next(x for x in args if type(x) is Tracer))
 
 
-def apply(
-    interpreter: Interpreter[Any], primitive: Primitive, args: tuple[Array, ...], params: dict[str, Any]
-) -> Any:
+def apply(interpreter: Interpreter[Any], primitive: Primitive, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
     """One online step: the arguments become states, the resulting states tracers."""
-    states = [
-        x.state if type(x) is Tracer and x.interpreter is interpreter else lift(interpreter, x) for x in args
-    ]
+    states = [x.state if type(x) is Tracer and x.interpreter is interpreter else lift(interpreter, x) for x in args]
     token = current.set(interpreter.parent)
     try:
         out = interpreter.step(primitive, states, params)
@@ -278,7 +291,7 @@ def interpret(
         env[var] = interpreter.lift(const)
     for eqn, dying in zip(jaxpr.eqns, jaxpr.last_uses, strict=True):
         primitive = eqn.primitive
-        inputs = [env[a] if type(a) is Var else interpreter.lift(a.value) for a in eqn.invars]  # type: ignore[union-attr]
+        inputs = [interpreter.lift(a.value) if isinstance(a, Literal) else env[a] for a in eqn.invars]
         token = replayed.set(eqn.source)
         try:
             out = interpreter.step(primitive, inputs, eqn.params)
@@ -290,4 +303,4 @@ def interpret(
             env[eqn.outvars[0]] = out
         for var in dying:
             del env[var]
-    return [env[a] if type(a) is Var else interpreter.lift(a.value) for a in jaxpr.outvars]  # type: ignore[union-attr]
+    return [interpreter.lift(a.value) if isinstance(a, Literal) else env[a] for a in jaxpr.outvars]

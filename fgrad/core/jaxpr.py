@@ -63,7 +63,11 @@ class Jaxpr:
     __slots__ = ("__weakref__", "_last_uses", "constvars", "eqns", "invars", "outvars")
 
     def __init__(
-        self, constvars: Sequence[Var], invars: Sequence[Var], outvars: Sequence[Atom], eqns: Sequence[Equation]
+        self,
+        constvars: Sequence[Var],
+        invars: Sequence[Var],
+        outvars: Sequence[Atom],
+        eqns: Sequence[Equation],
     ) -> None:
         self.constvars = constvars
         self.invars = invars
@@ -114,15 +118,13 @@ class ClosedJaxpr:
         return ClosedJaxpr, (self.jaxpr, self.consts)
 
 
-def inline_literals(
-    invars: Sequence[Var], outvars: Sequence[Atom], eqns: Sequence[Equation]
-) -> ClosedJaxpr:
+def inline_literals(invars: Sequence[Var], outvars: Sequence[Atom], eqns: Sequence[Equation]) -> ClosedJaxpr:
     """Closes a recorded program: literals that are not plain scalars become constants, each value once."""
     constvars: dict[int, Var] = {}
     consts: list[Array] = []
 
     def close(atom: Atom) -> Atom:
-        if type(atom) is Var or type(atom.value) in _SCALARS or isinstance(atom.value, np.generic):
+        if isinstance(atom, Var) or type(atom.value) in _SCALARS or isinstance(atom.value, np.generic):
             return atom
         value = atom.value
         var = constvars.get(id(value))

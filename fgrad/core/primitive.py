@@ -5,17 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
-from fgrad.core.aval import Array, ShapedArray, aval_of
+from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import dispatch
 from fgrad.core.jaxpr import Var
 from fgrad.errors import MissingRuleError
-
-if TYPE_CHECKING:
-    from fgrad.core.writer import Writer
 
 __all__ = ["ZERO", "Primitive", "Sample", "Zero", "instantiate", "is_linear_input", "registry"]
 
@@ -117,46 +114,55 @@ class Primitive:
             return out.item() if isinstance(out, np.generic) else out
         return out
 
-    def shape(self, *avals: ShapedArray, **params: Any) -> Any:
-        """The abstract results; the only place that validates, so its errors are the user's errors."""
+    # The rules below are declared with the parameters of their primitive: their general form stands in the doc string.
+
+    def shape(self, *avals: Any, **params: Any) -> Any:
+        """`shape(*avals, **params)`: the abstract results. Only here is validated: its errors are the user's errors."""
         self._missing("shape")
 
-    def jvp(self, out: Any, xs: Sequence[Array], ts: Sequence[Array | Zero], **params: Any) -> Any:
-        """The tangent of the result at `xs` in direction `ts`; at least one of `ts` is not `ZERO`."""
+    def jvp(self, *args: Any, **params: Any) -> Any:
+        """`jvp(out, xs, ts, **params)`: the tangent of `out` at `xs` along `ts`, at least one of which is not
+        `ZERO`."""
         self._missing("jvp")
 
-    def transpose(self, ct: Any, *xs: Any, **params: Any) -> Sequence[Any]:
-        """The cotangents of the linear inputs (those `xs` that are a `Var`); `None` for the others."""
+    def transpose(self, *args: Any, **params: Any) -> Any:
+        """`transpose(ct, *xs, **params)`: cotangents of the linear inputs, those that are a `Var`; `None` for
+        others."""
         self._missing("transpose")
 
-    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
-        """The result over one more axis, and where that axis is in it."""
+    def batch(self, *args: Any, **params: Any) -> Any:
+        """`batch(size, xs, dims, **params)`: the result over one more axis, and where that axis is in it."""
         self._missing("batch")
 
-    def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
-        """A NumPy expression for the result; `out` names an array that may be overwritten with it, where `inplace`."""
+    def lower(self, *args: Any, **params: Any) -> str:
+        """`lower(write, names, out, **params)`: a NumPy expression for the result.
+
+        `names` are the expressions of the arguments; `out` names an array that may be overwritten, where `inplace`
+        allows.
+        """
+        write, names, _ = args
         impl = write.constant(self.impl, self.name)
         given = [*names, *(f"{key}={write.constant(value, key)}" for key, value in params.items())]
         return f"{impl}({', '.join(given)})"
 
-    def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
-        """Whether the lowered expression can write its result into an array given as `out`."""
+    def inplace(self, *args: Any, **params: Any) -> bool:
+        """`inplace(avals, out, **params)`: whether the lowered expression can write its result into a given array."""
         return False
 
-    def is_view(self, **params: Any) -> bool:
-        """Whether the result may share memory with the first argument."""
+    def is_view(self, *args: Any, **params: Any) -> bool:
+        """`is_view(**params)`: whether the result may share memory with the first argument."""
         return False
 
-    def pushforward(
-        self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]
-    ) -> tuple[Any, Any]:
+    def pushforward(self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]) -> tuple[Any, Any]:
         """Result and tangent. Higher-order primitives, which compute the two together, override this."""
         out = dispatch(self, tuple(xs), params)
         return out, self.jvp(out, xs, ts, **params)
 
     linearize: Callable[..., tuple[Any, Any]] | None = None
-    """As `pushforward`, where tangents are being recorded and the result must not depend on them; `None` if it is the same."""
+    """As `pushforward`, where tangents are being recorded and the result must not depend on them; `None` if it is the
+    same."""
 
     def _missing(self, slot: str) -> NoReturn:
         file = inspect.getsourcefile(type(self))
-        raise MissingRuleError(f"primitive `{self.name}` declares no `{slot}`: add it to class {type(self).__name__} in {file}")
+        where = f"class {type(self).__name__} in {file}"
+        raise MissingRuleError(f"primitive `{self.name}` declares no `{slot}`: add it to {where}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
@@ -118,5 +118,3 @@ def _install_repr() -> None:
 
 
 _install_repr()
-
-

@@ -29,8 +29,9 @@ class Writer:
             return literal
         name = self._names.get(id(value))
         if name is None:
-            if isinstance(value, np.ufunc) and getattr(np, value.__name__, None) is value:
-                return f"np.{value.__name__}"
+            ufunc = getattr(value, "__name__", "") if isinstance(value, np.ufunc) else ""
+            if ufunc and getattr(np, ufunc, None) is value:
+                return f"np.{ufunc}"
             name = self.fresh(hint)
             self._names[id(value)] = name
             self.namespace[name] = value
@@ -57,7 +58,9 @@ def _literal(value: Any) -> str | None:
     if kind is tuple:
         parts = [_literal(v) for v in value]
         if all(p is not None for p in parts):
-            return "(" + "".join(f"{p}, " for p in parts).removesuffix(" ") + ")" if len(parts) == 1 else (
-                "(" + ", ".join(p for p in parts if p is not None) + ")"
+            return (
+                "(" + "".join(f"{p}, " for p in parts).removesuffix(" ") + ")"
+                if len(parts) == 1
+                else ("(" + ", ".join(p for p in parts if p is not None) + ")")
             )
     return None

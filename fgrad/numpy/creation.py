@@ -12,7 +12,8 @@ from fgrad.core.interpreter import Tracer
 from fgrad.errors import ConcretizationTypeError, message
 from fgrad.numpy.dispatch import as_operand, is_traced
 from fgrad.numpy.dtypes import astype
-from fgrad.primitives.shape import broadcast_to, convert_element_type, copy as copy_array, reshape
+from fgrad.primitives.shape import broadcast_to, convert_element_type, reshape
+from fgrad.primitives.shape import copy as copy_array
 
 __all__ = [
     "arange",
@@ -49,9 +50,10 @@ identity = np.identity
 ones = np.ones
 tri = np.tri
 zeros = np.zeros
+_linspace: Any = np.linspace
 
 
-def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> Array:  # noqa: A002
+def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> Array:
     """An array of its own from numbers, nested lists, arrays, and traced values among them.
 
     >>> array([1.0, 2.0])
@@ -132,17 +134,26 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
             value = bound.concrete
             if value is None:
                 cure = "Its length is a shape: pass it as a static argument (jit's static_argnums), or use linspace."
-                raise ConcretizationTypeError(message(f"arange needs values for its bounds, got a traced {bound.aval}.", cure=cure))
+                raise ConcretizationTypeError(
+                    message(f"arange needs values for its bounds, got a traced {bound.aval}.", cure=cure)
+                )
             bound = value
         bounds.append(bound)
     first, last, by = bounds
     if last is None:
         first, last = 0, first
-    return np.arange(first, last, 1 if by is None else by, dtype)
+    ends: Any = (first, last, 1 if by is None else by)
+    return np.arange(*ends, dtype=dtype)
 
 
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
 ) -> Any:
     """`num` evenly spaced values from `start` to `stop`, differentiable in both.
 
@@ -150,7 +161,7 @@ def linspace(
     array([0. , 0.5, 1. ])
     """
     if not is_traced(start, stop):
-        return np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+        return _linspace(start, stop, num, endpoint, retstep, dtype, axis)
     first, last = asarray(start), asarray(stop)
     if aval_of(first).dtype.kind in "biu":
         first = astype(first, np.float64)
@@ -169,7 +180,13 @@ def linspace(
 
 
 def logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
 ) -> Array:
     """Values evenly spaced on a logarithmic scale, from base**start to base**stop."""
     if not is_traced(start, stop, base):
@@ -201,7 +218,7 @@ def fromfunction(function: Any, shape: Sequence[int], *, dtype: Any = float, **k
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     """Coordinate matrices from coordinate vectors."""
     if not is_traced(*xi):
-        return np.meshgrid(*xi, copy=copy, sparse=sparse, indexing=indexing)
+        return np.meshgrid(*xi, copy=copy, sparse=sparse, indexing=indexing)  # type: ignore[call-overload]
     vectors = [reshape(asarray(x), shape=(aval_of(asarray(x)).size,)) for x in xi]
     lengths = [aval_of(v).shape[0] for v in vectors]
     order = list(range(len(vectors)))

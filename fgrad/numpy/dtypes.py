@@ -9,7 +9,8 @@ import numpy as np
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
 from fgrad.numpy.dispatch import as_operand, is_traced
-from fgrad.primitives.shape import convert_element_type, copy as copy_array
+from fgrad.primitives.shape import convert_element_type
+from fgrad.primitives.shape import copy as copy_array
 
 __all__ = [
     "astype",

@@ -29,7 +29,8 @@ def _strong(x: Array) -> Array:
 
 
 def _apply(primitive: Any, args: tuple[Any, ...]) -> Array:
-    """Applies an element-wise primitive to traced operands. Python scalars alone give a NumPy scalar, as `np.add(1, 2)` does."""
+    """Applies an element-wise primitive to traced operands. Python scalars alone give a NumPy scalar, as `np.add(1,
+    2)` does."""
     xs = [as_operand(x) for x in args]
     if getattr(primitive, "preserves_weak", False) and all(aval_of(x).weak_type for x in xs):
         xs = [_strong(x) for x in xs]
@@ -43,7 +44,11 @@ def _refuse(name: str, kwargs: dict[str, Any]) -> None:
 
 
 def _export(
-    name: str, primitive: Primitive | Callable[..., Array], function: Callable[..., Any], arity: int, doc: str = ""
+    name: str,
+    primitive: Primitive | Callable[..., Array],
+    function: Callable[..., Any],
+    arity: int,
+    doc: str = "",
 ) -> Callable[..., Array]:
     """NumPy's function on concrete arrays, a primitive on traced ones."""
     direct = isinstance(primitive, Primitive) and not primitive.preserves_weak
@@ -220,7 +225,7 @@ def sigmoid(x: Any, /) -> Array:
     return exponential.logistic(as_operand(x))
 
 
-def clip(a: Any, min: Any = None, max: Any = None, /, a_min: Any = None, a_max: Any = None) -> Array:  # noqa: A002
+def clip(a: Any, min: Any = None, max: Any = None, /, a_min: Any = None, a_max: Any = None) -> Array:
     """`clip(a, min, max)`: a limited to the interval. At a constant bound the derivative is 0.
 
     Args:
@@ -330,5 +335,18 @@ def isreal(x: Any, /) -> Array:
 
 
 __all__ = [name for name, value in list(globals().items()) if callable(value) and not name.startswith("_")]
-for _name in ("Any", "Array", "dispatch", "ArgumentError", "Callable", "Primitive", "Tracer", "as_operand", "aval_of", "convert_element_type", "is_traced", "message"):
+for _name in (
+    "Any",
+    "Array",
+    "dispatch",
+    "ArgumentError",
+    "Callable",
+    "Primitive",
+    "Tracer",
+    "as_operand",
+    "aval_of",
+    "convert_element_type",
+    "is_traced",
+    "message",
+):
     __all__.remove(_name)

@@ -177,7 +177,8 @@ class Select(Elementwise):
     )
 
     def impl(self, condition: Array, x: Array, y: Array) -> Array:
-        return np.where(condition, x, y)[()]
+        out: Array = np.where(condition, x, y)
+        return out[()]
 
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         return np.result_type(*[key(0) if isinstance(key, type) else key for key in keys[1:]])

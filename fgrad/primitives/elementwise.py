@@ -21,7 +21,8 @@ __all__ = ["Elementwise", "add", "div", "integer_pow", "mul", "neg", "sub"]
 class Elementwise(Primitive):
     """Applies to arrays element by element, with NumPy's broadcasting and promotion (NEP 50).
 
-    A subclass gives `impl` (a NumPy ufunc, as a rule) and `derivative(out, *xs)`: one coefficient per argument, for several
+    A subclass gives `impl` (a NumPy ufunc, as a rule) and `derivative(out, *xs)`: one coefficient per argument, for
+    several
     arguments a tuple whose entries may be functions without arguments, called only where that argument has a tangent.
     """
 
@@ -29,11 +30,12 @@ class Elementwise(Primitive):
         super().__init__()
         self._dtypes: dict[Any, np.dtype[Any]] = {}
 
-    def derivative(self, out: Array, *xs: Array) -> Any:
+    def derivative(self, *args: Any, **params: Any) -> Any:
+        """`derivative(out, *xs, **params)`: one coefficient per argument."""
         self._missing("derivative")
 
-    def shape(self, *avals: ShapedArray, **params: Any) -> ShapedArray:
-        x = avals[0]
+    def shape(self, *avals: Any, **params: Any) -> ShapedArray:
+        x: ShapedArray = avals[0]
         for y in avals:
             if y.shape != x.shape or y.dtype is not x.dtype or y.weak_type:
                 break
@@ -66,9 +68,12 @@ class Elementwise(Primitive):
         except ValueError:
             shapes = " and ".join(str(a.shape) for a in avals)
             cure = "Shapes are aligned at their last axes; each pair of sizes must be equal, or one of them 1."
-            raise ShapeError(message(f"shapes {shapes} do not broadcast together in `{self.name}`.", cure=cure)) from None
+            raise ShapeError(
+                message(f"shapes {shapes} do not broadcast together in `{self.name}`.", cure=cure)
+            ) from None
 
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], **params: Any) -> Array | Zero:
+    def jvp(self, *args: Any, **params: Any) -> Array | Zero:
+        out, xs, ts = args
         if len(xs) == 1:
             return ts[0] * self.derivative(out, xs[0], **params)
         total: Any = ZERO
@@ -85,15 +90,18 @@ class Elementwise(Primitive):
         if len(at) == 1 and len(full) == 1 and all(d is not None or not r for d, r in zip(dims, ranks, strict=True)):
             return self.bind(*xs, **params), at.pop()
         ndim = max(rank - (dim is not None) for rank, dim in zip(ranks, dims, strict=True))
-        return self.bind(*[x if d is None else _aligned(x, d, ndim) for x, d in zip(xs, dims, strict=True)], **params), 0
+        return self.bind(
+            *[x if d is None else _aligned(x, d, ndim) for x, d in zip(xs, dims, strict=True)], **params
+        ), 0
 
-    def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
+    def lower(self, *args: Any, **params: Any) -> str:
+        write, names, out = args
         given = [*names, *(f"{key}={write.constant(value, key)}" for key, value in params.items())]
         if out is not None:
             given.append(f"out={out}")
         return f"{write.constant(self.impl, self.name)}({', '.join(given)})"
 
-    def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+    def inplace(self, *args: Any, **params: Any) -> bool:
         return isinstance(self.impl, np.ufunc)
 
 
@@ -180,9 +188,9 @@ class IntegerPow(Elementwise):
     """`integer_pow(x, y=)`: xʸ for a fixed integer y; its derivatives of every order are exact, also at 0."""
 
     preserves_weak = True
-    samples = tuple(
-        Sample(draw(0.5, 2, (2, 3)), y=y) for y in (-2, -1, 0, 1, 2, 3, 4, 5)
-    ) + tuple(Sample(np.array([0.0, -0.0, -1.5]), y=y) for y in (0, 1, 2, 3, 4))
+    samples = tuple(Sample(draw(0.5, 2, (2, 3)), y=y) for y in (-2, -1, 0, 1, 2, 3, 4, 5)) + tuple(
+        Sample(np.array([0.0, -0.0, -1.5]), y=y) for y in (0, 1, 2, 3, 4)
+    )
 
     def impl(self, x: Array, *, y: int) -> Array:
         return np.power(x, y) if type(x) in (int, float, complex, bool) else x**y

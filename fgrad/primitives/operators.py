@@ -34,7 +34,8 @@ _OPERANDS = frozenset({Tracer, np.ndarray, float, int, bool, complex, np.float64
 
 
 def operand(x: Any) -> Array:
-    """The other side of an operator, or `NotImplemented`. As NumPy does, nested lists of numbers are taken as arrays."""
+    """The other side of an operator, or `NotImplemented`. As NumPy does, nested lists of numbers are taken as
+    arrays."""
     if type(x) in _OPERANDS or isinstance(x, (np.ndarray, np.generic)):
         return x
     return np.asarray(x) if isinstance(x, (list, tuple)) else NotImplemented

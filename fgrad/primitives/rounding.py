@@ -110,7 +110,10 @@ class Fmod(Elementwise):
     """`fmod(x, y)`: x − y·trunc(x / y), with the sign of x."""
 
     impl = np.fmod
-    samples = (Sample(draw(2.1, 2.9, (2, 3)), draw(0.9, 1.0, (3,))), Sample(draw(-2.9, -2.1, (3,)), draw(0.9, 1.0, (3,))))
+    samples = (
+        Sample(draw(2.1, 2.9, (2, 3)), draw(0.9, 1.0, (3,))),
+        Sample(draw(-2.9, -2.1, (3,)), draw(0.9, 1.0, (3,))),
+    )
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
         return 1.0, lambda: -trunc(x / y)
@@ -120,7 +123,10 @@ class Copysign(Elementwise):
     """`copysign(x, y)`: |x| with the sign of y."""
 
     impl = np.copysign
-    samples = (Sample(draw(0.5, 3, (2, 3)), draw(-3, -0.5, (3,))), Sample(draw(-3, -0.5, (3,)), draw(-3, -0.5, (3,))))
+    samples = (
+        Sample(draw(0.5, 3, (2, 3)), draw(-3, -0.5, (3,))),
+        Sample(draw(-3, -0.5, (3,)), draw(-3, -0.5, (3,))),
+    )
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
         return lambda: sign(x) * copysign(1.0, y), 0.0

@@ -43,7 +43,11 @@ class View(Linear):
 class Reshape(View):
     """`reshape(x, shape=)`: the same elements in C order under another shape."""
 
-    samples = (Sample(draw(-1, 1, (2, 3)), shape=(3, 2)), Sample(draw(-1, 1, (4,)), shape=(2, 1, 2)), Sample(draw(-1, 1), shape=(1, 1)))
+    samples = (
+        Sample(draw(-1, 1, (2, 3)), shape=(3, 2)),
+        Sample(draw(-1, 1, (4,)), shape=(2, 1, 2)),
+        Sample(draw(-1, 1), shape=(1, 1)),
+    )
 
     def impl(self, x: Array, *, shape: tuple[int, ...]) -> Array:
         return np.reshape(x, shape)
@@ -56,7 +60,9 @@ class Reshape(View):
     def transpose(self, ct: Array, x: Any, *, shape: tuple[int, ...]) -> Sequence[Array]:
         return (reshape(ct, shape=shape_of(x)),)
 
-    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, shape: tuple[int, ...]) -> tuple[Array, int]:
+    def batch(
+        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, shape: tuple[int, ...]
+    ) -> tuple[Array, int]:
         return reshape(move_axis(xs[0], dims[0], 0), shape=(size, *shape)), 0
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, shape: tuple[int, ...]) -> str:
@@ -89,7 +95,11 @@ class Transpose(View):
 class BroadcastTo(View):
     """`broadcast_to(x, shape=)`: NumPy's broadcasting to a given shape."""
 
-    samples = (Sample(draw(-1, 1, (3, 1)), shape=(2, 3, 4)), Sample(draw(-1, 1), shape=(2,)), Sample(draw(-1, 1, (1,)), shape=(0,)))
+    samples = (
+        Sample(draw(-1, 1, (3, 1)), shape=(2, 3, 4)),
+        Sample(draw(-1, 1), shape=(2,)),
+        Sample(draw(-1, 1, (1,)), shape=(0,)),
+    )
 
     def impl(self, x: Array, *, shape: tuple[int, ...]) -> Array:
         return np.broadcast_to(x, shape)
@@ -103,7 +113,9 @@ class BroadcastTo(View):
     def transpose(self, ct: Array, x: Any, *, shape: tuple[int, ...]) -> Sequence[Array]:
         return (_sum_to(ct, shape_of(x)),)
 
-    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, shape: tuple[int, ...]) -> tuple[Array, int]:
+    def batch(
+        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, shape: tuple[int, ...]
+    ) -> tuple[Array, int]:
         x = move_axis(xs[0], dims[0], 0)
         inner = shape_of(x)[1:]
         aligned = reshape(x, shape=(size, *(1,) * (len(shape) - len(inner)), *inner))
@@ -116,7 +128,11 @@ class BroadcastTo(View):
 class ReduceSum(Linear):
     """`reduce_sum(x, axes=)`: the sum over some axes, which are dropped."""
 
-    samples = (Sample(draw(-1, 1, (2, 3, 4)), axes=(0, 2)), Sample(draw(-1, 1, (3,)), axes=(0,)), Sample(draw(-1, 1, (2, 0)), axes=(1,)))
+    samples = (
+        Sample(draw(-1, 1, (2, 3, 4)), axes=(0, 2)),
+        Sample(draw(-1, 1, (3,)), axes=(0,)),
+        Sample(draw(-1, 1, (2, 0)), axes=(1,)),
+    )
 
     def impl(self, x: Array, *, axes: tuple[int, ...]) -> Array:
         return np.add.reduce(x, axis=axes)
@@ -241,5 +257,3 @@ def grow(t: Array, out: Array) -> Array:
     if t.dtype is not dtype and t.dtype != dtype:
         t = convert_element_type(t, dtype=dtype)
     return t if t.shape == shape else broadcast_to(t, shape=shape)
-
-

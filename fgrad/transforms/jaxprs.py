@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,14 @@ from fgrad.transforms.jvp import Jvp, linearize
 from fgrad.transforms.stage import Stage, trace
 from fgrad.transforms.transpose import transpose_eqns
 
-__all__ = ["LinearizedJaxpr", "batch_jaxpr", "jvp_jaxpr", "linearize_jaxpr", "tangent_jaxpr", "transpose_jaxpr"]
+__all__ = [
+    "LinearizedJaxpr",
+    "batch_jaxpr",
+    "jvp_jaxpr",
+    "linearize_jaxpr",
+    "tangent_jaxpr",
+    "transpose_jaxpr",
+]
 
 Result = TypeVar("Result")
 _Transform = Callable[..., Result]
@@ -85,7 +92,8 @@ class LinearizedJaxpr(NamedTuple):
 
 @_cached
 def linearize_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> LinearizedJaxpr:
-    """Splits a jaxpr into what is computed from primal values alone and what is linear in the tangents of the marked inputs."""
+    """Splits a jaxpr into what is computed from primal values alone and what is linear in the tangents of the marked
+    inputs."""
     stage = Stage("linearize", closed=True)
     inputs = [stage.input(aval) for aval in closed.in_avals]
     with stage:
@@ -133,9 +141,7 @@ def batch_jaxpr(closed: ClosedJaxpr, size: int, dims: tuple[int | None, ...]) ->
 
 
 @_cached
-def transpose_jaxpr(
-    closed: ClosedJaxpr, known: tuple[bool, ...], nz_ct: tuple[bool, ...]
-) -> ClosedJaxpr:
+def transpose_jaxpr(closed: ClosedJaxpr, known: tuple[bool, ...], nz_ct: tuple[bool, ...]) -> ClosedJaxpr:
     """The transpose of a jaxpr that is linear in the inputs that `known` does not mark.
 
     It takes the known inputs, then the cotangents that `nz_ct` marks; it returns one cotangent per linear input.
@@ -151,5 +157,3 @@ def transpose_jaxpr(
 
     ct_avals = [a for a, m in zip(closed.out_avals, nz_ct, strict=True) if m]
     return trace(run, [avals[i] for i in positions] + ct_avals)
-
-

@@ -18,7 +18,8 @@ class Stage(Interpreter[Atom]):
     """Records every equation it is given.
 
     Attributes:
-        closed: takes all operations in its extent (the body of `jit`); an open stage takes only what depends on its inputs.
+        closed: takes all operations in its extent (the body of `jit`); an open stage takes only what depends on its
+            inputs.
         eqns: the equations recorded so far. Their literals may hold any value until the program is closed.
     """
 
@@ -60,7 +61,10 @@ class Stage(Interpreter[Atom]):
 
 
 def trace(
-    f: Callable[..., Sequence[Array]], avals: Sequence[ShapedArray], verb: str = "make_jaxpr", function: Any = None
+    f: Callable[..., Sequence[Array]],
+    avals: Sequence[ShapedArray],
+    verb: str = "make_jaxpr",
+    function: Any = None,
 ) -> ClosedJaxpr:
     """Records a function of flat arguments, which returns a flat list, as a jaxpr.
 

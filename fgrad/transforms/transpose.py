@@ -60,7 +60,8 @@ def transpose_eqns(closed: ClosedJaxpr, known: dict[int, Array], cts_out: Sequen
             linear.update(eqn.outvars)
             backwards.append(eqn)
             continue
-        out = eqn.primitive.bind(*[a.value if type(a) is Literal else env[a] for a in eqn.invars], **eqn.params)
+        inputs = [a.value if isinstance(a, Literal) else env[a] for a in eqn.invars]
+        out = eqn.primitive.bind(*inputs, **eqn.params)
         env.update(zip(eqn.outvars, out if eqn.primitive.multiple else (out,), strict=True))
     cts: Cotangents = {}
     for atom, ct in zip(jaxpr.outvars, cts_out, strict=True):
