@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
@@ -124,13 +125,18 @@ class SourceLine(NamedTuple):
 
     @property
     def line(self) -> int:
-        for index, (line, *_) in enumerate(self.code.co_positions()):
-            if 2 * index == self.lasti and line is not None:
-                return line
-        return self.code.co_firstlineno
+        return _line(self.code, self.lasti)
 
     def __str__(self) -> str:
         return f"{self.filename}:{self.line} ({self.function})"
+
+
+@lru_cache(maxsize=4096)
+def _line(code: CodeType, lasti: int) -> int:
+    for start, end, line in code.co_lines():
+        if start <= lasti < end and line is not None:
+            return line
+    return code.co_firstlineno
 
 
 def user_line(depth: int = 1) -> SourceLine | None:

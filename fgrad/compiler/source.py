@@ -90,6 +90,7 @@ def _statement(step: Step, names: _Names, writer: Writer) -> str:
     eqn = step.eqn
     inputs = [_operand(a, names, writer) for a in eqn.invars]
     out = inputs[step.overwrite] if step.overwrite is not None else None
+    writer.avals = [a.aval for a in eqn.invars]
     expression = eqn.primitive.lower(writer, inputs, out, **eqn.params)
     if step.overwrite is not None:
         names.share(eqn.outvars[0], eqn.invars[step.overwrite])  # type: ignore[arg-type]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from fgrad.core.aval import ShapedArray
 
 __all__ = ["Writer"]
 
@@ -16,9 +19,14 @@ class Writer:
 
     Nothing but identifiers made here and literals of plain numbers, booleans and `None` ever enters the source, so no
     name, shape or value of the user's can inject code.
+
+    Attributes:
+        namespace: the objects by name.
+        avals: the abstract values of the arguments of the equation that is being written.
     """
 
     def __init__(self) -> None:
+        self.avals: Sequence[ShapedArray] = ()
         self.namespace: dict[str, Any] = {"np": np}
         self._names: dict[int, str] = {}
 

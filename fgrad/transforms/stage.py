@@ -34,7 +34,7 @@ class Stage(Interpreter[Atom]):
 
     def step(self, primitive: Primitive, states: list[Atom], params: dict[str, Any]) -> Any:
         aval = primitive.shape(*[a.aval for a in states], **params)
-        source = (replayed.get() or user_line(4)) if self.closed else None
+        source = (replayed.get() or user_line(4)) if self.enclosing is not None else None
         if primitive.multiple:
             outs = [Var(a) for a in aval]
             self.eqns.append(Equation(primitive, states, outs, params, source))

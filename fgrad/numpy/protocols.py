@@ -1,0 +1,34 @@
+"""NumPy's functions given tracers: `np.sum(x)` is `fgrad.numpy.sum(x)` where x is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fgrad.core.interpreter import Tracer, install
+from fgrad.errors import TracerArrayConversionError, message
+
+__all__ = ["register_namespace"]
+
+_namespaces: dict[str, Mapping[str, Any]] = {}
+
+
+def register_namespace(module: str, functions: Mapping[str, Any]) -> None:
+    """Lets the functions of a namespace stand for those of the same names in one of NumPy's modules."""
+    _namespaces[module] = functions
+
+
+def _array_function(
+    self: Tracer, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    module = getattr(function, "__module__", None) or "numpy"
+    name = getattr(function, "__name__", str(function))
+    found = _namespaces.get(module, {}).get(name)
+    if found is None or found is function:
+        what = f"{module}.{name} has no counterpart in fgrad that takes traced arrays, in {self.interpreter.describe()}."
+        cure = "Write it with functions of fgrad.numpy, or give it a rule of its own (fgrad.custom_jvp)."
+        raise TracerArrayConversionError(message(what, cure=cure))
+    return found(*args, **kwargs)
+
+
+install(__array_function__=_array_function)
