@@ -29,7 +29,7 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     while pending:
         eqn = pending.pop()
         eqn = eqn._replace(invars=[_read(env, a) for a in eqn.invars])
-        narrowed = _narrow(eqn, producers)
+        narrowed = _narrow(eqn, producers) or _rebroadcast(eqn, producers)
         if narrowed is not None:
             pending += reversed(narrowed)
             continue
@@ -100,6 +100,16 @@ def _narrow(eqn: Equation, producers: Producers) -> list[Equation] | None:
     inner = Var(aval)
     widen = Equation(broadcast_to, [inner], [out], {"shape": out.aval.shape}, eqn.source)
     return [eqn._replace(invars=inputs, outvars=[inner]), widen]
+
+
+def _rebroadcast(eqn: Equation, producers: Producers) -> list[Equation] | None:
+    """Another shape of a scalar that was broadcast is the scalar broadcast to that shape."""
+    if eqn.primitive.name not in ("reshape", "transpose", "broadcast_to"):
+        return None
+    source = _producer(eqn.invars[0], "broadcast_to", producers)
+    if source is None or (source.invars[0].aval.shape and eqn.primitive is not broadcast_to):
+        return None
+    return [Equation(broadcast_to, source.invars, eqn.outvars, {"shape": eqn.outvars[0].aval.shape}, eqn.source)]
 
 
 def _folded(eqn: Equation) -> Atom | None:

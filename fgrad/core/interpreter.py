@@ -59,11 +59,10 @@ class Interpreter(Generic[State]):
         function: the user's function, for error messages.
     """
 
-    closed = False
-
-    def __init__(self, verb: str, function: Callable[..., Any] | None = None) -> None:
+    def __init__(self, verb: str, function: Callable[..., Any] | None = None, *, closed: bool = False) -> None:
         self.parent = parent = current.get()
-        self.enclosing: Interpreter[Any] | None = self if self.closed else parent and parent.enclosing
+        self.closed = closed
+        self.enclosing: Interpreter[Any] | None = self if closed else parent and parent.enclosing
         self.verb = verb
         self.function = function
         self._tokens: list[Token[Interpreter[Any] | None]] = []

@@ -10,6 +10,7 @@ import numpy as np
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.primitive import ZERO, Sample, Zero, is_linear_input
 from fgrad.core.writer import Writer
+from fgrad.primitives.choice import LARGE, choose
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.families import NonDifferentiable, draw, floats, integers, spread
 from fgrad.primitives.shape import fit, grow
@@ -177,8 +178,7 @@ class Select(Elementwise):
     )
 
     def impl(self, condition: Array, x: Array, y: Array) -> Array:
-        out: Array = np.where(condition, x, y)
-        return out[()]
+        return choose(condition, x, y)
 
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         return np.result_type(*[key(0) if isinstance(key, type) else key for key in keys[1:]])
@@ -198,7 +198,8 @@ class Select(Elementwise):
         )
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
-        return f"np.where({', '.join(names)})"
+        small = all(a.size < LARGE for a in write.avals)
+        return f"{'np.where' if small else write.constant(choose, 'choose')}({', '.join(names)})"
 
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
         return False

@@ -24,8 +24,7 @@ class Stage(Interpreter[Atom]):
     """
 
     def __init__(self, verb: str, function: Callable[..., Any] | None = None, *, closed: bool) -> None:
-        super().__init__(verb, function)
-        self.closed = closed
+        super().__init__(verb, function, closed=closed)
         self.eqns: list[Equation] = []
 
     def input(self, aval: ShapedArray) -> Tracer:
