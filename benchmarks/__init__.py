@@ -1,0 +1,1 @@
+"""fgrad against JAX, PyTorch, HIPS autograd and NumPy written by hand: `python benchmarks/run.py`."""

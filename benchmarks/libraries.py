@@ -1,0 +1,143 @@
+"""The libraries behind one set of names, JAX's: `lib.np`, `lib.grad`, `lib.jit`, `lib.vmap`, …"""
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from benchmarks.trees import map_arrays
+
+Call = Callable[[], Any]
+"""What is timed: a call without arguments."""
+
+
+class Library:
+    """What a library has under JAX's name comes from its module; the differences are written down here."""
+
+    name: str
+    module: ModuleType
+    np: ModuleType
+
+    def __init__(self, x64: bool) -> None:
+        """Import the library; raises ImportError where it is not installed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+    def array(self, array: ndarray) -> Any:
+        """A NumPy array as the library's own."""
+        return array
+
+    def blocking(self, call: Call) -> Call:
+        """The call, returning only when its result is there."""
+        return call
+
+    def hvp(self, function: Callable[..., Any], x: Any, t: Any) -> Any:
+        """The Hessian of `function` at `x` times `t`."""
+        return self.jvp(self.grad(function), (x,), (t,))[1]
+
+
+class NumPy(Library):
+    """NumPy by hand."""
+
+    name = "numpy"
+
+    def __init__(self, x64: bool) -> None:
+        self.module = self.np = np
+
+
+class Fgrad(Library):
+    """This project."""
+
+    name = "fgrad"
+
+    def __init__(self, x64: bool) -> None:
+        self.module = importlib.import_module("fgrad")
+        self.np = importlib.import_module("fgrad.numpy")
+        self.logsumexp = self.np.logsumexp
+
+    @property
+    def optim(self) -> ModuleType:
+        """The optimizers, imported where they are used: they are no part of a first gradient."""
+        return importlib.import_module("fgrad.optim")
+
+
+class Jax(Library):
+    """JAX, with optax for its optimizers."""
+
+    name = "jax"
+
+    def __init__(self, x64: bool) -> None:
+        self.module = importlib.import_module("jax")
+        self.module.config.update("jax_enable_x64", x64)
+        self.np = importlib.import_module("jax.numpy")
+        self.logsumexp = self.module.nn.logsumexp
+
+    @property
+    def optim(self) -> ModuleType:
+        """optax; raises ImportError where it is not installed."""
+        return importlib.import_module("optax")
+
+    def array(self, array: ndarray) -> Any:
+        return self.np.asarray(array)
+
+    def blocking(self, call: Call) -> Call:
+        wait = self.module.block_until_ready
+        return lambda: wait(call())
+
+
+class Autograd(Library):
+    """HIPS autograd: no compiler, so `jit` is the function itself, and no vmap, so `vmap` is a loop."""
+
+    name = "autograd"
+
+    def __init__(self, x64: bool) -> None:
+        self.module = importlib.import_module("autograd")
+        self.np = importlib.import_module("autograd.numpy")
+        self.logsumexp = importlib.import_module("autograd.scipy.special").logsumexp
+        self.jacrev = self.module.jacobian
+
+    def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return function
+
+    def vjp(self, function: Callable[..., Any], x: Any) -> tuple[Any, Callable[[Any], tuple[Any]]]:
+        """Value and pullback, in JAX's order."""
+        pullback, out = self.module.make_vjp(function)(x)
+        return out, lambda ct: (pullback(ct),)
+
+    def hvp(self, function: Callable[..., Any], x: Any, t: Any) -> Any:
+        """Reverse over reverse: the Hessian is symmetric."""
+        return self.module.make_vjp(self.grad(function))(x)[0](t)
+
+    def vmap(self, function: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
+        """A loop over leading axes, the results stacked."""
+
+        def mapped(*args: Any) -> Any:
+            size = next(len(x) for x, axis in zip(args, in_axes, strict=True) if axis == 0)
+            rows = [
+                function(*(x if axis is None else x[i] for x, axis in zip(args, in_axes, strict=True)))
+                for i in range(size)
+            ]
+            return map_arrays(lambda *column: np.stack(column), *rows)
+
+        return mapped
+
+
+class Torch(Library):
+    """PyTorch, eager."""
+
+    name = "torch"
+
+    def __init__(self, x64: bool) -> None:
+        self.module = self.np = importlib.import_module("torch")
+
+    def array(self, array: ndarray) -> Any:
+        return self.module.from_numpy(array.copy())
+
+
+LIBRARIES: dict[str, type[Library]] = {cls.name: cls for cls in (Fgrad, NumPy, Jax, Autograd, Torch)}
+PEERS = tuple(name for name in LIBRARIES if name != "fgrad")
