@@ -97,6 +97,7 @@ class Jitted(Generic[P, R_co]):
         self._name = function_name(fun)
         self._static_nums, self._static_names = _static_arguments(fun, static_argnums, static_argnames)
         self._cache: dict[Hashable, _Traced] = {}
+        self._treedef: PyTreeDef | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
@@ -104,7 +105,11 @@ class Jitted(Generic[P, R_co]):
             dynamic: Any = (args, kwargs) if kwargs else args
             if self._static_names or self._static_nums:
                 dynamic, static = self._split(args, kwargs)
-            leaves, treedef = flatten(dynamic)
+            treedef = self._treedef
+            leaves = treedef.match(dynamic) if treedef is not None else None
+            if leaves is None:
+                leaves, treedef = flatten(dynamic)
+                self._treedef = treedef
             key = (treedef.layout, _signature(leaves), static)
             traced = self._cache.get(key)
             if traced is None or traced.function is None or current.get() is not None:

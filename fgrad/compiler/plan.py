@@ -9,6 +9,11 @@ from fgrad.core.jaxpr import Equation, Jaxpr, Literal, Var
 __all__ = ["Plan", "Step", "plan"]
 
 
+_SMALL = 4 * 2**20
+"""A program whose arrays all together take no more bytes lets them go when it returns: giving memory back to the
+system in between, and taking it again, costs more than small operations do."""
+
+
 class Step(NamedTuple):
     """One equation, the operand whose memory takes the result, and the variables that are dropped after it."""
 
@@ -48,7 +53,14 @@ def plan(jaxpr: Jaxpr) -> Plan:
             if v in owner and owner[v] in sharers:
                 sharers[owner[v]] -= 1
         steps.append(Step(eqn, overwrite, [v for v in dying if v.aval.shape and v not in foreign]))
+    if _bytes(jaxpr) <= _SMALL:
+        steps = [step._replace(drop=[]) for step in steps]
     return Plan(steps, _copies(jaxpr, owner, foreign, views))
+
+
+def _bytes(jaxpr: Jaxpr) -> int:
+    """What all results together take."""
+    return sum(v.aval.size * v.aval.dtype.itemsize for eqn in jaxpr.eqns for v in eqn.outvars)
 
 
 def _owner(eqn: Equation, owner: dict[Var, Var], overwrite: int | None) -> Var | None:

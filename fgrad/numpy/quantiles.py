@@ -1,0 +1,213 @@
+"""Medians, quantiles and percentiles. Given only concrete arrays each is NumPy's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.aval import Array, aval_of
+from fgrad.core.interpreter import Tracer
+from fgrad.errors import ArgumentError, message
+from fgrad.numpy.axes import as_dtype, given, kept, reduced_axes
+from fgrad.numpy.dispatch import as_operand, is_traced, refuse
+from fgrad.primitives.comparison import eq, is_nan, lt, maximum, minimum, select
+from fgrad.primitives.families import shape_of
+from fgrad.primitives.index_keys import ARRAY, FULL
+from fgrad.primitives.indexing import gather
+from fgrad.primitives.rounding import ceil, floor, rint
+from fgrad.primitives.shape import reshape, transpose
+from fgrad.primitives.sorting import sort
+
+__all__ = ["median", "percentile", "quantile"]
+
+_ABSENT: Any = np._NoValue
+
+
+def _columns(x: Array, axes: tuple[int, ...]) -> Array:
+    """The reduced axes made one, in front."""
+    shape = shape_of(x)
+    others = [i for i in range(len(shape)) if i not in axes]
+    x = transpose(x, axes=(*axes, *others))
+    return reshape(x, shape=(math.prod(shape[a] for a in axes), *[shape[i] for i in others]))
+
+
+def _rows(x: Array, index: Array) -> Array:
+    """The rows of an array at an index array of any shape."""
+    return gather(x, index, key=(ARRAY, *[FULL] * (len(shape_of(x)) - 1)), unique=False)
+
+
+def _row(x: Array, position: int) -> Array:
+    return gather(x, key=(position, *[FULL] * (len(shape_of(x)) - 1)), unique=True)
+
+
+def _spoilt(out: Array, ordered: Array) -> Array:
+    """NaN for the columns that hold one: sorting has put it last."""
+    aval = aval_of(ordered)
+    if aval.dtype.kind not in "fc":
+        return out
+    return as_dtype(select(is_nan(_row(ordered, shape_of(ordered)[0] - 1)), np.nan, out), aval_of(out).dtype)
+
+
+# Where a quantile lies among n sorted elements, as a position from 0 on: Hyndman & Fan, "Sample Quantiles in
+# Statistical Packages", The American Statistician 50 (1996), by its two parameters.
+_CONTINUOUS = {
+    "interpolated_inverted_cdf": (0.0, 1.0),
+    "hazen": (0.5, 0.5),
+    "weibull": (0.0, 0.0),
+    "linear": (1.0, 1.0),
+    "median_unbiased": (1 / 3, 1 / 3),
+    "normal_unbiased": (3 / 8, 3 / 8),
+}
+
+
+def _halfway(position: Array) -> Array:
+    """Between two elements half of each."""
+    below = floor(position)
+    return select(eq(below, position), position, below + 0.5)
+
+
+def _averaged(q: Array, n: int) -> Array:
+    position = q * n - 1
+    return select(eq(floor(position), position), position + 0.5, ceil(position))
+
+
+_DISCRETE: dict[str, Callable[[Array, int], Array]] = {
+    "inverted_cdf": lambda q, n: ceil(q * n) - 1,
+    "averaged_inverted_cdf": _averaged,
+    "closest_observation": lambda q, n: rint(q * n) - 1,
+    "lower": lambda q, n: floor(q * (n - 1)),
+    "higher": lambda q, n: ceil(q * (n - 1)),
+    "midpoint": lambda q, n: _halfway(q * (n - 1)),
+    "nearest": lambda q, n: rint(q * (n - 1)),
+}
+
+
+def _position(q: Array, n: int, method: str) -> Array:
+    if method in _DISCRETE:
+        position = _DISCRETE[method](q, n)
+    elif method in _CONTINUOUS:
+        alpha, beta = _CONTINUOUS[method]
+        position = q * n + (alpha + q * (1 - alpha - beta)) - 1 if method != "linear" else q * (n - 1)
+    else:
+        methods = ", ".join((*_CONTINUOUS, *_DISCRETE))
+        raise ArgumentError(message(f"`method` is {method!r}.", cure=f"It must be one of {methods}."))
+    return minimum(maximum(position, 0), n - 1)
+
+
+def _interpolated(x: Array, q: Array, axes: tuple[int, ...], method: str) -> Array:
+    """The quantiles of the elements along some axes; the axes of q come first in the result."""
+    ordered = sort(_columns(x, axes), axis=0)
+    n, *rest = shape_of(ordered)
+    if n == 0:
+        raise ArgumentError(message("quantiles of no elements: the reduced axes are empty."))
+    position = _position(q, n, method)
+    below = floor(position)
+    start = as_dtype(below, np.intp)
+    low = _rows(ordered, start)
+    if method in ("lower", "higher", "nearest", "inverted_cdf", "closest_observation"):
+        return _spoilt(low, ordered)
+    high = _rows(ordered, minimum(start + 1, n - 1))
+    part = reshape(position - below, shape=(*shape_of(q), *[1] * len(rest)))
+    if aval_of(low).dtype.kind in "biu":
+        low, high = as_dtype(low, np.float64), as_dtype(high, np.float64)
+    # From the nearer end, so that both ends are met exactly; no step where both are the same infinity.
+    step = select(eq(high, low), 0, high) - select(eq(high, low), 0, low)
+    return _spoilt(select(lt(part, 0.5), low + step * part, high - step * (1 - part)), ordered)
+
+
+def quantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    *,
+    weights: Any = None,
+) -> Array:
+    """`quantile(a, q, axis)`: the value below which a share q of the elements lies.
+
+    Differentiable in `a`, and in `q` where the method interpolates.
+
+    Args:
+        a: an array of real numbers.
+        q: shares from 0 to 1; their axes come first in the result.
+        axis: the axes to take together.
+        out: refused for traced arrays.
+        overwrite_input: means nothing for traced arrays.
+        method: one of NumPy's names; between two elements `linear` interpolates.
+        keepdims: leave the reduced axes, with length 1.
+        weights: refused for traced arrays.
+
+    >>> quantile([1.0, 2.0, 4.0], 0.25)
+    np.float64(1.5)
+    """
+    if type(a) is not Tracer and not is_traced(a, q, weights):
+        return np.quantile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
+    refuse("quantile", out=out, weights=weights)
+    x = as_operand(a)
+    aval = aval_of(x)
+    share = as_operand(q)
+    if type(share) in (int, float):
+        share = np.asarray(share, aval.dtype if aval.dtype.kind == "f" else np.float64)
+    if not is_traced(share) and np.logical_or(np.less(share, 0), np.greater(share, 1)).any():
+        raise ArgumentError(message("quantiles must be in the range from 0 to 1."))
+    axes = reduced_axes(axis, aval.ndim)
+    result = _interpolated(x, share, axes, method)
+    if not given(keepdims) or not keepdims:
+        return result
+    lengths = [1 if i in axes else n for i, n in enumerate(aval.shape)]
+    return reshape(result, shape=(*shape_of(share), *lengths))
+
+
+def percentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    *,
+    weights: Any = None,
+) -> Array:
+    """`percentile(a, q, axis)`: the value below which q per cent of the elements lie; see `quantile`.
+
+    >>> percentile([1.0, 2.0, 4.0], 25)
+    np.float64(1.5)
+    """
+    if type(a) is not Tracer and not is_traced(a, q, weights):
+        return np.percentile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
+    share = as_operand(q)
+    if type(share) in (int, float):
+        dtype = aval_of(as_operand(a)).dtype
+        share = np.true_divide(share, dtype.type(100) if dtype.kind == "f" else 100)
+    else:
+        share = share / 100
+    return quantile(a, share, axis, out, overwrite_input, method, keepdims, weights=weights)
+
+
+def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Array:
+    """`median(a, axis)`: the middle element, or the mean of the two in the middle.
+
+    >>> median([3.0, 1.0, 2.0])
+    np.float64(2.0)
+    """
+    if type(a) is not Tracer and not is_traced(a):
+        return np.median(a, axis, out, overwrite_input, keepdims)
+    refuse("median", out=out)
+    x = as_operand(a)
+    aval = aval_of(x)
+    axes = reduced_axes(axis, aval.ndim)
+    ordered = sort(_columns(x, axes), axis=0)
+    n = shape_of(ordered)[0]
+    if n == 0:
+        raise ArgumentError(message("the median of no elements: the reduced axes are empty."))
+    dtype = np.dtype(np.float64) if aval.dtype.kind in "biu" else aval.dtype
+    low, high = (as_dtype(_row(ordered, k), dtype) for k in ((n - 1) // 2, n // 2))
+    middle = low if n % 2 else (low + high) / 2
+    return kept(_spoilt(middle, ordered), aval.shape, axes, keepdims)

@@ -1,0 +1,157 @@
+"""Sorting and searching: NumPy's chapter "Sorting, searching, and counting". Given only concrete arrays each is NumPy's own."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from fgrad.core.aval import Array, aval_of
+from fgrad.core.interpreter import Tracer
+from fgrad.errors import ArgumentError, ShapeError, message
+from fgrad.numpy.axes import as_dtype, one_axis
+from fgrad.numpy.dispatch import as_operand, is_traced, refuse
+from fgrad.primitives import sorting
+from fgrad.primitives.families import shape_of
+from fgrad.primitives.index_keys import FULL
+from fgrad.primitives.indexing import gather
+
+__all__ = ["argpartition", "argsort", "lexsort", "partition", "searchsorted", "sort", "sort_complex"]
+
+
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Array:
+    """`sort(a, axis)`: the elements in ascending order, NaNs last.
+
+    Each element takes its derivative with it; elements that tie keep their order.
+
+    Args:
+        a: an array.
+        axis: the axis to sort along; all elements in a row, where it is `None`.
+        kind: the algorithm, for concrete arrays.
+        order: refused for traced arrays.
+        stable: elements that tie keep their order; traced arrays are always sorted so.
+
+    >>> sort([3, 1, 2])
+    array([1, 2, 3])
+    """
+    if type(a) is not Tracer and not is_traced(a):
+        return np.sort(a, axis, kind, order, stable=stable)
+    refuse("sort", order=order)
+    x, along = one_axis(as_operand(a), axis)
+    return sorting.sort(x, axis=along)
+
+
+def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Array:
+    """`argsort(a, axis)`: the positions that put the elements in ascending order.
+
+    >>> argsort([3, 1, 2])
+    array([1, 2, 0])
+    """
+    if type(a) is not Tracer and not is_traced(a):
+        return np.argsort(a, axis, kind, order, stable=stable)
+    refuse("argsort", order=order)
+    x, along = one_axis(as_operand(a), axis)
+    return sorting.argsort(x, axis=along)
+
+
+def sort_complex(a: Any) -> Array:
+    """`sort_complex(a)`: along the last axis, by the real part, then by the imaginary part; the result is complex.
+
+    >>> sort_complex([2, 1])
+    array([1.+0.j, 2.+0.j])
+    """
+    if type(a) is not Tracer and not is_traced(a):
+        return np.sort_complex(a)
+    x = as_operand(a)
+    dtype = aval_of(x).dtype
+    if dtype.kind != "c":
+        dtype = np.dtype(np.complex64 if dtype.char in "bhBH" else np.complex128)
+    return sort(as_dtype(x, dtype))
+
+
+def _ranks(kth: Any, size: int) -> tuple[int, ...]:
+    ranks = tuple(operator.index(k) for k in (kth if np.ndim(kth) else (kth,)))
+    if not all(-size <= k < size for k in ranks):
+        raise ArgumentError(message(f"`kth` is {kth}, out of bounds for {size} elements."))
+    return tuple(k % size for k in ranks)
+
+
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Array:
+    """`argpartition(a, kth)`: positions that put the element of rank kth in its place, lesser ones before it.
+
+    >>> int(argpartition([3, 1, 2], 1)[1])
+    2
+    """
+    if type(a) is not Tracer and not is_traced(a):
+        return np.argpartition(a, kth, axis, kind, order)  # type: ignore[call-overload]
+    refuse("argpartition", order=order)
+    x, along = one_axis(as_operand(a), axis)
+    return sorting.argpartition(x, axis=along, kth=_ranks(kth, shape_of(x)[along]))
+
+
+def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Array:
+    """`partition(a, kth)`: the element of rank kth in its place, lesser ones before it, greater ones behind it.
+
+    >>> int(partition([3, 1, 2], 1)[1])
+    2
+    """
+    if type(a) is not Tracer and not is_traced(a):
+        return np.partition(a, kth, axis, kind, order)  # type: ignore[call-overload]
+    refuse("partition", order=order)
+    x, along = one_axis(as_operand(a), axis)
+    return sorting.permute(x, argpartition(x, kth, along), axis=along)
+
+
+def lexsort(keys: Any, axis: int = -1) -> Array:
+    """`lexsort(keys)`: the positions that sort by the last key, then by the last but one where that ties, and so on.
+
+    Args:
+        keys: several arrays of one shape, or the rows of one array.
+        axis: the axis to sort along.
+
+    >>> lexsort(([1, 2, 3], [1, 0, 0]))
+    array([1, 2, 0])
+    """
+    if type(keys) is not Tracer and not is_traced(keys):
+        return np.lexsort(keys, axis)
+    rows = [as_operand(k) for k in keys] if isinstance(keys, (list, tuple)) else _rows(keys)
+    if not rows or len({shape_of(row) for row in rows}) > 1:
+        raise ShapeError(message(f"lexsort takes keys of one shape, got {', '.join(str(shape_of(r)) for r in rows)}."))
+    along = normalize_axis_index(axis, len(shape_of(rows[0])))
+    order = sorting.argsort(rows[0], axis=along)
+    for row in rows[1:]:
+        finer = sorting.argsort(sorting.permute(row, order, axis=along), axis=along)
+        order = sorting.permute(order, finer, axis=along)
+    return order
+
+
+def _rows(x: Array) -> list[Array]:
+    n, *rest = shape_of(x)
+    return [gather(x, key=(i, *[FULL] * len(rest)), unique=True) for i in range(n)]
+
+
+def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Array:
+    """`searchsorted(a, v)`: where in the sorted `a` each `v` would have to be put to keep the order.
+
+    Args:
+        a: a sorted array of one axis.
+        v: values.
+        side: `left`: before elements that are equal, `right`: behind them.
+        sorter: the positions that sort `a`, where it is not sorted.
+
+    >>> searchsorted([1, 2, 3], 2, side="right")
+    np.int64(2)
+    """
+    if type(a) is not Tracer and not is_traced(a, v, sorter):
+        return np.searchsorted(a, v, side, sorter)
+    x, values = as_operand(a), as_operand(v)
+    if len(shape_of(x)) != 1:
+        raise ShapeError(message(f"searchsorted looks into arrays of one axis, got one of shape {shape_of(x)}."))
+    if side not in ("left", "right"):
+        raise ArgumentError(message(f"`side` is {side!r}, not 'left' or 'right'."))
+    if sorter is not None:
+        x = sorting.permute(x, as_operand(sorter), axis=0)
+    dtype = np.result_type(aval_of(x).dtype, aval_of(values).dtype)
+    return sorting.searchsorted(as_dtype(x, dtype), as_dtype(values, dtype), side=side)

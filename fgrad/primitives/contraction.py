@@ -1,0 +1,321 @@
+"""The general product of two arrays: every product of tensors is one `dot_general`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from fgrad.core.aval import Array, ShapedArray
+from fgrad.core.primitive import ZERO, Primitive, Sample, is_linear_input
+from fgrad.core.writer import Writer
+from fgrad.errors import ShapeError, message
+from fgrad.primitives.families import draw, shape_of
+from fgrad.primitives.shape import transpose
+
+__all__ = ["Bilinear", "DimensionNumbers", "dot_general"]
+
+Axes: TypeAlias = tuple[int, ...]
+DimensionNumbers: TypeAlias = tuple[tuple[Axes, Axes], tuple[Axes, Axes]]
+"""`((contracted axes of x, of y), (batch axes of x, of y))`."""
+
+
+class Bilinear(Primitive):
+    """A primitive that is linear in each of its two arguments: the product rule is its derivative."""
+
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], **params: Any) -> Array:
+        (x, y), (by_x, by_y) = xs, ts
+        if by_y is ZERO:
+            return self.bind(by_x, y, **params)
+        if by_x is ZERO:
+            return self.bind(x, by_y, **params)
+        return self.bind(by_x, y, **params) + self.bind(x, by_y, **params)
+
+
+def _numbers(contract: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())) -> dict[str, DimensionNumbers]:
+    return {"dimension_numbers": (contract, batch)}
+
+
+class DotGeneral(Bilinear):
+    """`dot_general(x, y, dimension_numbers=((x_contract, y_contract), (x_batch, y_batch)))`: a product of two tensors.
+
+    Sums x·y over pairs of contracted axes. The axes of the result are the batch axes, which run along in both, then the
+    remaining axes of x, then those of y. Both operands have the same dtype.
+    """
+
+    samples = (
+        Sample(draw(-1, 1, (2, 3)), draw(-1, 1, (3, 4)), **_numbers(((1,), (0,)))),
+        Sample(draw(-1, 1, (3, 2)), draw(-1, 1, (4, 3)), **_numbers(((0,), (1,)))),
+        Sample(draw(-1, 1, (3,)), draw(-1, 1, (3,)), **_numbers(((0,), (0,)))),
+        Sample(draw(-1, 1, (2, 3)), draw(-1, 1, (3,)), **_numbers(((1,), (0,)))),
+        Sample(draw(-1, 1, (3,)), draw(-1, 1, (3, 2)), **_numbers(((0,), (0,)))),
+        Sample(draw(-1, 1, (2,)), draw(-1, 1, (3,)), **_numbers(((), ()))),
+        Sample(draw(-1, 1), draw(-1, 1), **_numbers(((), ()))),
+        Sample(draw(-1, 1), draw(-1, 1, (2, 3)), **_numbers(((), ()))),
+        Sample(draw(-1, 1, (2, 0)), draw(-1, 1, (0, 3)), **_numbers(((1,), (0,)))),
+        Sample(draw(-1, 1, (2, 3, 4)), draw(-1, 1, (4, 5)), **_numbers(((2,), (0,)))),
+        Sample(draw(-1, 1, (2, 3, 4)), draw(-1, 1, (4, 3, 2)), **_numbers(((1, 2), (1, 0)))),
+        Sample(draw(-1, 1, (5, 2, 3)), draw(-1, 1, (5, 3, 4)), **_numbers(((2,), (1,)), ((0,), (0,)))),
+        Sample(draw(-1, 1, (2, 5, 3)), draw(-1, 1, (3, 4, 5)), **_numbers(((2,), (0,)), ((1,), (2,)))),
+        Sample(draw(-1, 1, (5, 3)), draw(-1, 1, (5, 3)), **_numbers(((1,), (1,)), ((0,), (0,)))),
+        Sample(draw(-1, 1, (5, 3)), draw(-1, 1, (5, 3, 2)), **_numbers(((1,), (1,)), ((0,), (0,)))),
+        Sample(draw(-1, 1, (5, 3)), draw(-1, 1, (2, 5)), **_numbers(((), ()), ((0,), (1,)))),
+        Sample(draw(-1, 1, (2, 3), np.complex128), draw(-1, 1, (3, 2), np.complex128), **_numbers(((1,), (0,)))),
+    )
+
+    def impl(self, x: Array, y: Array, *, dimension_numbers: DimensionNumbers) -> Array:
+        try:
+            return _product(dimension_numbers, x.ndim, y.ndim)(x, y)
+        except AttributeError:
+            return _product(dimension_numbers, np.ndim(x), np.ndim(y))(np.asarray(x), np.asarray(y))
+
+    def shape(self, x: ShapedArray, y: ShapedArray, *, dimension_numbers: DimensionNumbers) -> ShapedArray:
+        if x.dtype != y.dtype:
+            cure = "Convert one of them; fgrad.numpy.matmul and its kin promote."
+            raise ShapeError(message(f"dot_general of {x} and {y}: the dtypes differ.", cure=cure))
+        return ShapedArray(_result_shape(x.shape, y.shape, dimension_numbers), x.dtype)
+
+    def transpose(
+        self, ct: Array, x: Any, y: Any, *, dimension_numbers: DimensionNumbers
+    ) -> Sequence[Array | None]:
+        if is_linear_input(x):
+            plan = _backwards(dimension_numbers, len(x.aval.shape), len(shape_of(y)))
+            return _cotangent(ct, y, plan), None
+        return None, _cotangent(ct, x, _backwards(dimension_numbers, len(y.aval.shape), len(shape_of(x)), True))
+
+    def batch(
+        self,
+        size: int,
+        xs: Sequence[Array],
+        dims: Sequence[int | None],
+        *,
+        dimension_numbers: DimensionNumbers,
+    ) -> tuple[Array, int]:
+        (x_contract, y_contract), (x_batch, y_batch) = dimension_numbers
+        dim_x, dim_y = dims
+        x_axes, y_axes = _shift(x_contract, dim_x), _shift(y_contract, dim_y)
+        x_rows, y_rows = _shift(x_batch, dim_x), _shift(y_batch, dim_y)
+        if dim_x is not None and dim_y is not None:
+            numbers = (x_axes, y_axes), ((dim_x, *x_rows), (dim_y, *y_rows))
+            return dot_general(*xs, dimension_numbers=numbers), 0
+        out = dot_general(*xs, dimension_numbers=((x_axes, y_axes), (x_rows, y_rows)))
+        # The mapped axis is one more free axis: unmapped weights still make one big product.
+        if dim_x is not None:
+            return out, len(x_batch) + dim_x - sum(a < dim_x for a in (*x_axes, *x_rows))
+        assert dim_y is not None
+        x_rank = len(shape_of(xs[0]))
+        return out, x_rank - len(x_contract) + dim_y - sum(a < dim_y for a in (*y_axes, *y_rows))
+
+    def lower(
+        self,
+        write: Writer,
+        names: Sequence[str],
+        out: str | None,
+        *,
+        dimension_numbers: DimensionNumbers,
+    ) -> str:
+        return _expression(names, write.avals, dimension_numbers)
+
+
+dot_general = DotGeneral()
+
+
+def _shift(axes: Axes, dim: int | None) -> Axes:
+    return axes if dim is None else tuple([a + (a >= dim) for a in axes])
+
+
+@lru_cache(maxsize=4096)
+def _result_shape(x: Axes, y: Axes, numbers: DimensionNumbers) -> Axes:
+    """The shape of a product; paired axes must exist, once each, and have the same length."""
+    (x_contract, y_contract), (x_batch, y_batch) = numbers
+    for shape, axes in ((x, (*x_contract, *x_batch)), (y, (*y_contract, *y_batch))):
+        if len(set(axes)) != len(axes) or not all(0 <= a < len(shape) for a in axes):
+            raise ShapeError(message(f"dot_general: {axes} are not distinct axes of an array of shape {shape}."))
+    if len(x_contract) != len(y_contract) or len(x_batch) != len(y_batch):
+        raise ShapeError(message(f"dot_general: the axes in {numbers} cannot be paired."))
+    for i, j in ((*zip(x_contract, y_contract, strict=True), *zip(x_batch, y_batch, strict=True))):
+        if x[i] != y[j]:
+            what = f"a product of shapes {x} and {y} pairs axis {i} of length {x[i]} with axis {j} of length {y[j]}."
+            raise ShapeError(message(what, cure="Paired axes must have the same length."))
+    left = [x[i] for i in _remaining(len(x), x_contract, x_batch)]
+    right = [y[i] for i in _remaining(len(y), y_contract, y_batch)]
+    return (*[x[i] for i in x_batch], *left, *right)
+
+
+class _Backwards(NamedTuple):
+    """How the cotangent of an operand comes from that of the product and the other operand."""
+
+    other_first: bool
+    dimension_numbers: DimensionNumbers
+    axes: Axes | None
+
+
+@lru_cache(maxsize=4096)
+def _backwards(numbers: DimensionNumbers, rank: int, other_rank: int, second: bool = False) -> _Backwards:
+    """Of the two orders of the factors takes the one whose product lies as the operand does, if there is one.
+
+    Args:
+        numbers: those of the product.
+        rank: the number of axes of the operand whose cotangent is wanted.
+        other_rank: that of the other operand.
+        second: the operand is the second factor.
+    """
+    (contract, other_contract), (batch, other_batch) = [pair[::-1] if second else pair for pair in numbers]
+    free = _remaining(rank, contract, batch)
+    other_free = _remaining(other_rank, other_contract, other_batch)
+    rows = tuple(range(len(batch)))
+    start = len(rows) + (0 if second else len(free))
+    spanned = tuple(range(start, start + len(other_free)))
+    summed = [contract[other_contract.index(a)] for a in sorted(other_contract)]
+    placed = {False: (*batch, *free, *summed), True: (*batch, *summed, *free)}
+    as_wanted = tuple(range(rank))
+    other_first = next((order for order in (second, not second) if placed[order] == as_wanted), second)
+    paired, rows_paired = (spanned, other_free), (rows, other_batch)
+    if other_first:
+        paired, rows_paired = paired[::-1], rows_paired[::-1]
+    axes = None if placed[other_first] == as_wanted else tuple([placed[other_first].index(a) for a in range(rank)])
+    return _Backwards(other_first, (paired, rows_paired), axes)
+
+
+def _cotangent(ct: Array, other: Array, plan: _Backwards) -> Array:
+    factors = (other, ct) if plan.other_first else (ct, other)
+    out = dot_general(*factors, dimension_numbers=plan.dimension_numbers)
+    return out if plan.axes is None else transpose(out, axes=plan.axes)
+
+
+def _remaining(rank: int, *used: Axes) -> Axes:
+    taken = {a for axes in used for a in axes}
+    return tuple([a for a in range(rank) if a not in taken])
+
+
+class _View(NamedTuple):
+    """What is done to an operand before it is multiplied; `None` where nothing is."""
+
+    axes: Axes | None
+    shape: Axes | None
+    copy: bool = False
+
+
+class _Recipe(NamedTuple):
+    """A product by one NumPy function of two operands, and what is done to its result."""
+
+    function: Callable[[Any, Any], Array]
+    left: _View
+    right: _View
+    shape: Axes | None = None
+    axes: Axes | None = None
+
+
+@lru_cache(maxsize=4096)
+def _product(numbers: DimensionNumbers, x_rank: int, y_rank: int) -> Callable[[Any, Any], Array]:
+    """The function that computes a product of operands of the given ranks."""
+    (x_contract, y_contract), (x_batch, _) = numbers
+    if x_batch or len(x_contract) != 1 or x_rank > 2 or y_rank > 2:
+        return lambda x, y: _follow(_recipe(numbers, x.shape, y.shape, x.dtype.kind == "c"), x, y)
+    # np.dot takes transposed views to BLAS as they are, with less overhead than np.matmul.
+    flip_x = x_rank == 2 and x_contract == (0,)
+    flip_y = y_rank == 2 and y_contract == (1,)
+    if flip_x:
+        return (lambda x, y: np.dot(x.T, y.T)) if flip_y else (lambda x, y: np.dot(x.T, y))
+    return (lambda x, y: np.dot(x, y.T)) if flip_y else np.dot
+
+
+def _follow(recipe: _Recipe, x: Any, y: Any) -> Array:
+    out = recipe.function(_viewed(x, recipe.left), _viewed(y, recipe.right))
+    if recipe.shape is not None:
+        out = out.reshape(recipe.shape)
+    return out if recipe.axes is None else out.transpose(recipe.axes)
+
+
+def _viewed(x: Any, view: _View) -> Any:
+    if view.axes is not None:
+        x = x.transpose(view.axes)
+    if view.shape is not None:
+        x = x.reshape(view.shape)
+    return np.ascontiguousarray(x) if view.copy else x
+
+
+@lru_cache(maxsize=4096)
+def _recipe(numbers: DimensionNumbers, x: Axes, y: Axes, conjugating: bool) -> _Recipe:
+    """How to compute a product of operands of given shapes, without copies where axes can be merged without.
+
+    Args:
+        numbers: those of the product.
+        x: the shape of the first operand.
+        y: the shape of the second.
+        conjugating: the operands are complex, so that `np.vecdot` is not their plain product.
+    """
+    (x_contract, y_contract), (x_batch, y_batch) = numbers
+    x_free, y_free = _remaining(len(x), x_contract, x_batch), _remaining(len(y), y_contract, y_batch)
+    rows, free, other = ([s[i] for i in axes] for s, axes in ((x, x_batch), (x, x_free), (y, y_free)))
+    if not x_contract:
+        left = _view(x, (*x_batch, *x_free), (*rows, *free, *[1] * len(other)))
+        right = _view(y, (*y_batch, *y_free), (*rows, *[1] * len(free), *other))
+        return _Recipe(np.multiply, left, right)
+    if not rows and len(free) < 2 and len(other) > 1 and y_contract == (len(y) - 2,):
+        # np.matmul takes a stack of matrices as it lies; only the result's axes have to be put in order.
+        last = len(other) - 1
+        axes = (last, *range(last), last + 1) if free else None
+        flip = (1, 0) if x_contract == (0,) and free else None
+        return _Recipe(np.matmul, _View(flip, None), _View(None, None), axes=axes)
+    x_sum, y_sum = _summing_order(x_contract, y_contract)
+    count = math.prod([x[i] for i in x_sum])
+    x_axes, y_axes = (*x_batch, *x_free, *x_sum), (*y_batch, *y_sum, *y_free)
+    if not rows:
+        left = _view(x, x_axes, (*([math.prod(free)] if free else []), count))
+        right = _view(y, y_axes, (count, *([math.prod(other)] if other else [])))
+        shape = None if len(free) < 2 and len(other) < 2 else (*free, *other)
+        return _Recipe(np.dot, left, right, shape)
+    if not free and not other and not conjugating:
+        return _Recipe(np.vecdot, _view(x, x_axes, (*rows, count)), _view(y, y_axes, (*rows, count)))
+    left = _view(x, x_axes, (*rows, math.prod(free), count), x_batch)
+    right = _view(y, y_axes, (*rows, count, math.prod(other)), y_batch)
+    shape = None if len(free) == len(other) == 1 else (*rows, *free, *other)
+    return _Recipe(np.matmul, left, right, shape)
+
+
+def _view(given: Axes, axes: Axes, shape: Axes, rows: Axes = ()) -> _View:
+    """Axes in another order, then another shape; copied where the last axis, of neighbours in memory, is not a matrix's.
+
+    Before NumPy 2.3 `np.matmul` multiplies such matrices without BLAS.
+    """
+    ordered = tuple([given[a] for a in axes])
+    kept = None if axes == tuple(range(len(axes))) else axes
+    return _View(kept, None if ordered == shape else shape, len(given) - 1 in rows)
+
+
+def _summing_order(x_contract: Axes, y_contract: Axes) -> tuple[Axes, Axes]:
+    """Pairs of contracted axes may come in any order: one in which most operands need no copy to merge them."""
+    pairs = list(zip(x_contract, y_contract, strict=True))
+    orders = [sorted(pairs), sorted(pairs, key=lambda pair: pair[1])]
+    best = max(orders, key=lambda order: _adjacent([a for a, _ in order]) + _adjacent([b for _, b in order]))
+    return tuple([a for a, _ in best]), tuple([b for _, b in best])
+
+
+def _adjacent(axes: list[int]) -> bool:
+    return axes == list(range(axes[0], axes[0] + len(axes)))
+
+
+def _expression(names: Sequence[str], avals: Sequence[ShapedArray], numbers: DimensionNumbers) -> str:
+    """NumPy source for a product of operands of known shapes."""
+    x, y = avals
+    (x_contract, y_contract), (x_batch, _) = numbers
+    if not x_batch and len(x_contract) == 1 and x.ndim <= 2 and y.ndim <= 2:
+        left = f"{names[0]}.T" if x.ndim == 2 and x_contract == (0,) else names[0]
+        right = f"{names[1]}.T" if y.ndim == 2 and y_contract == (1,) else names[1]
+        return f"np.dot({left}, {right})"
+    recipe = _recipe(numbers, x.shape, y.shape, x.dtype.kind == "c")
+    left, right = (_source_of(name, view) for name, view in zip(names, (recipe.left, recipe.right), strict=True))
+    product = f"np.{recipe.function.__name__}({left}, {right})"
+    return _source_of(_source_of(product, _View(None, recipe.shape)), _View(recipe.axes, None))
+
+
+def _source_of(name: str, view: _View) -> str:
+    if view.axes is not None:
+        name = f"{name}.T" if view.axes == (1, 0) else f"np.transpose({name}, {view.axes})"
+    if view.shape is not None:
+        name = f"np.reshape({name}, {view.shape})"
+    return f"np.ascontiguousarray({name})" if view.copy else name

@@ -1,0 +1,156 @@
+"""The logarithm of a sum of exponentials and its gradient, the softmax: each is what the other's derivative needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.aval import Array, ShapedArray, is_inexact
+from fgrad.core.primitive import Primitive, Sample
+from fgrad.errors import ShapeError, message
+from fgrad.primitives.families import draw, shape_of
+from fgrad.primitives.reductions import keep_axes
+from fgrad.primitives.rows import reduce_rows
+from fgrad.primitives.shape import grow, reduce_sum
+
+__all__ = ["reduce_logsumexp", "softmax"]
+
+_SMALL = 0.125
+_SAMPLES = (
+    Sample(draw(-3, 3, (2, 3, 4)), axes=(0, 2)),
+    Sample(draw(-3, 3, (2, 3)), axes=(1,)),
+    Sample(draw(-9, 9, (4,)), axes=(0,)),
+    Sample(np.array([[0.0, -np.inf, 1.0], [2.0, 2.0, -np.inf]]), axes=(1,)),
+    Sample(draw(-3, 3, ()), axes=()),
+    Sample(draw(-3, 3, (0, 2)), axes=(1,)),
+)
+
+
+class Exponentials(Primitive):
+    """What log-sum-exp and softmax share: real or complex floating-point elements along some axes."""
+
+    samples = _SAMPLES
+
+    def check(self, x: ShapedArray, axes: tuple[int, ...]) -> None:
+        if not is_inexact(x.dtype):
+            raise ShapeError(message(f"`{self.name}` needs floating-point numbers, not {x}."))
+        if len(set(axes)) != len(axes) or not all(0 <= a < x.ndim for a in axes):
+            raise ShapeError(message(f"`{self.name}` over the axes {axes} of an array of shape {x.shape}."))
+
+    def batched_axes(self, dim: int, axes: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([a + (a >= dim) for a in axes])
+
+
+class ReduceLogsumexp(Exponentials):
+    """`reduce_logsumexp(x, axes=)`: log Σ eˣ over some axes, which are dropped; −∞ for no elements.
+
+    Overflows nowhere, and keeps what the lesser elements add to the largest one. Its gradient is the softmax.
+    """
+
+    def impl(self, x: Array, *, axes: tuple[int, ...]) -> Array:
+        return self.with_softmax(np.asarray(x), axes, weigh=False)[0]
+
+    def with_softmax(self, x: Any, axes: tuple[int, ...], *, weigh: bool = True) -> tuple[Array, Array | None]:
+        """The result and, where asked for, the softmax, which shares most of the work."""
+        top, powers, total = _exponentials(x, axes)
+        weights = np.divide(powers, total)[()] if weigh else None
+        out = np.log(total) + top
+        if x.dtype.kind == "f" and np.less(np.abs(out), _SMALL).any():
+            # Next to 0 the rounding of a total close to 1 shows: add up what is not the largest by itself.
+            largest = x == top
+            ties = np.maximum(np.add.reduce(largest, axis=axes, dtype=x.dtype, keepdims=True), 1)
+            np.copyto(powers, 0, where=largest)
+            out = np.log1p(np.add.reduce(powers, axis=axes, keepdims=True) / ties) + np.log(ties) + top
+        return out.reshape(_dropped(x.shape, axes))[()], weights
+
+    def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
+        self.check(x, axes)
+        return ShapedArray(_dropped(x.shape, axes), x.dtype)
+
+    def pushforward(self, xs: Sequence[Array], ts: Sequence[Any], params: dict[str, Any]) -> tuple[Array, Array]:
+        out, weights = logsumexp_and_softmax(xs[0], **params)
+        return out, grow(reduce_sum(weights * ts[0], **params), out)
+
+    def batch(
+        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]
+    ) -> tuple[Array, int]:
+        moved = self.batched_axes(dims[0], axes)
+        return reduce_logsumexp(xs[0], axes=moved), dims[0] - sum(a < dims[0] for a in moved)
+
+
+class Softmax(Exponentials):
+    """`softmax(x, axes=)`: eˣ / Σ eˣ over some axes.
+
+    Infinities are taken as limits: what is +∞ shares the weight evenly, and elements that are all −∞ have no weight.
+    """
+
+    def impl(self, x: Array, *, axes: tuple[int, ...]) -> Array:
+        _, powers, total = _exponentials(np.asarray(x), axes)
+        return np.divide(powers, total, out=powers)[()]
+
+    def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
+        self.check(x, axes)
+        return ShapedArray(x.shape, x.dtype)
+
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, axes: tuple[int, ...]) -> Array:
+        weighted = out * ts[0]
+        total = reduce_sum(weighted, axes=axes)
+        return weighted - out * keep_axes(total, shape_of(out), axes)
+
+    def batch(
+        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]
+    ) -> tuple[Array, int]:
+        return softmax(xs[0], axes=self.batched_axes(dims[0], axes)), dims[0]
+
+
+class LogsumexpAndSoftmax(Exponentials):
+    """`logsumexp_and_softmax(x, axes=)`: the two of the same x, for little more than the price of one."""
+
+    multiple = True
+
+    def impl(self, x: Array, *, axes: tuple[int, ...]) -> tuple[Array, Array]:
+        return reduce_logsumexp.with_softmax(np.asarray(x), axes)
+
+    def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> list[ShapedArray]:
+        return [reduce_logsumexp.shape(x, axes=axes), softmax.shape(x, axes=axes)]
+
+    def jvp(self, out: Any, xs: Sequence[Array], ts: Sequence[Any], *, axes: tuple[int, ...]) -> list[Array]:
+        weights = out[1]
+        weighted = weights * ts[0]
+        total = reduce_sum(weighted, axes=axes)
+        return [grow(total, out[0]), weighted - weights * keep_axes(total, shape_of(weights), axes)]
+
+    def batch(
+        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]
+    ) -> tuple[list[Array], list[int]]:
+        moved = self.batched_axes(dims[0], axes)
+        return logsumexp_and_softmax(xs[0], axes=moved), [dims[0] - sum(a < dims[0] for a in moved), dims[0]]
+
+
+reduce_logsumexp = ReduceLogsumexp()
+softmax = Softmax()
+logsumexp_and_softmax = LogsumexpAndSoftmax()
+
+
+def _dropped(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([n for i, n in enumerate(shape) if i not in axes])
+
+
+def _exponentials(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """The largest element, eˣ relative to that of it, and the sum of these; infinities are taken as limits."""
+    top = reduce_rows(np.maximum, x.real, axes, keepdims=True, initial=-np.inf)
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        powers = np.asarray(np.subtract(x, top))
+        np.exp(powers, out=powers)
+        total = reduce_rows(np.add, powers, axes, keepdims=True)
+        flat = total.ravel()
+        if x.size and isfinite(np.dot(flat, flat).real):
+            return top, powers, total
+    np.copyto(powers, np.isposinf(x.real), where=np.isposinf(top))
+    np.copyto(powers, 0, where=np.isneginf(top))
+    total = np.add.reduce(powers, axis=axes, keepdims=True)
+    np.copyto(total, 1, where=np.isneginf(top))
+    return top, powers, total
