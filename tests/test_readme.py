@@ -37,9 +37,9 @@ def blocks_of(text: str) -> list[Block]:
     return [Block(m[1], m[2], text.count("\n", 0, m.start(2)) + 1) for m in fence.finditer(text)]
 
 
-def run(block: Block, page: str, namespace: dict[str, Any]) -> str:
-    """What a block prints; tracebacks point to its lines in the page."""
-    code = compile("\n" * (block.line - 1) + block.code, page, "exec", dont_inherit=True)
+def run(block: Block, namespace: dict[str, Any]) -> str:
+    """What a block prints, as if it were saved in a file of its own."""
+    code = compile(block.code, "tour.py", "exec", dont_inherit=True)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, namespace)
     return "\n".join(line.rstrip() for line in printed.getvalue().splitlines())

@@ -1,69 +1,39 @@
-"""What the public transforms share: choosing arguments, checking leaves, owning results."""
+"""What the public transforms share: choosing arguments, checking them, owning results."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fgrad.core.aval import Array, ShapedArray, aval_of, dtype_name, is_inexact
-from fgrad.core.interpreter import Tracer
+from fgrad.core.aval import Array, aval_of, is_inexact
+from fgrad.core.boundary import argument_list, call, function_name, parameter_names, parameters_of, place_of
 from fgrad.core.jaxpr import Literal
-from fgrad.errors import ArgumentError, NonDifferentiableError, OutputTypeError, hide_frames, message
+from fgrad.errors import ArgumentError, NonDifferentiableError, message
 from fgrad.transforms.jvp import LinearProgram
-from fgrad.tree import PyTreeDef, flatten, flatten_with_path, keystr
+from fgrad.tree.table import describe
 
 __all__ = [
     "Argnums",
     "Selection",
-    "check_callable",
-    "flat_leaves",
+    "check_argnums",
+    "check_differentiable",
     "float0",
     "fresh",
-    "function_name",
     "protect",
-    "public",
     "select_arguments",
+    "split_aux",
+    "wrap",
 ]
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Argnums = int | str | Sequence[int | str]
 
 float0 = np.dtype([("float0", np.void, 0)])
 """The dtype of the tangent of an integer or a boolean: it holds no information."""
 
 _FLOATS = frozenset({np.dtype(np.float64), np.dtype(np.float32)})
-_PLAIN = frozenset({np.ndarray, Tracer, float, int, complex, bool})
-
-
-def public(function: Callable[P, R]) -> Callable[P, R]:
-    """Marks where fgrad begins for the user: errors that pass through show no frame of fgrad."""
-
-    @functools.wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            hide_frames(error)
-            raise
-
-    return wrapper
-
-
-def function_name(fun: Any) -> str:
-    """The name of a function, for messages."""
-    return getattr(fun, "__name__", None) or type(fun).__name__
-
-
-def check_callable(fun: Any, transform: str) -> None:
-    """Refuses what is not a function."""
-    if not callable(fun):
-        cure = f"Write {transform}(f)(x), not {transform}(f(x))."
-        raise ArgumentError(message(f"{transform} expects a function, got {fun!r:.80}.", cure=cure))
 
 
 def wrap(fun: Callable[..., Any], transform: str, doc: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -89,107 +59,78 @@ class Selection(NamedTuple):
     call: Callable[[Sequence[Any]], Any]
 
 
-@functools.lru_cache(maxsize=1024)
-def _parameters(fun: Callable[..., Any]) -> tuple[tuple[str, ...], str | None]:
-    """The names of the positional parameters of a function, and of its `*args`."""
-    try:
-        parameters = inspect.signature(fun).parameters.values()
-    except (TypeError, ValueError):
-        return (), None
-    named = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
-    return named, next((p.name for p in parameters if p.kind == p.VAR_POSITIONAL), None)
+def check_argnums(argnums: Any, transform: str) -> None:
+    """Refuses what no argument can be chosen by.
 
-
-def parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
-    """What the positional arguments of a call are called, for messages."""
-    try:
-        named, rest = _parameters(fun)
-    except TypeError:
-        named, rest = (), None
-    return [named[i] if i < len(named) else f"{rest or 'args'}[{i - len(named)}]" for i in range(count)]
+    Raises:
+        ArgumentError: `argnums` is neither a position nor a name, nor a sequence of these.
+    """
+    wanted = argnums if isinstance(argnums, (tuple, list, range)) else (argnums,)
+    for argnum in wanted:
+        if not isinstance(argnum, (int, str, np.integer)) or isinstance(argnum, bool):
+            what = f"argnums of {transform} must be positions or names of parameters, got {describe(argnum)}."
+            raise ArgumentError(message(what, cure=f'Write {transform}(f, argnums=0), argnums="w" or argnums=(0, 1).'))
 
 
 def select_arguments(
     fun: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any], transform: str
 ) -> Selection:
-    """Picks the arguments that `argnums` names, by position or by parameter name."""
-    wanted = (argnums,) if isinstance(argnums, (int, str)) else tuple(argnums)
-    names = parameter_names(fun, len(args))
-    places: list[int | str] = []
-    for argnum in wanted:
-        place: int | str
-        if isinstance(argnum, str):
-            place = argnum if argnum in kwargs else names.index(argnum) if argnum in names else -1 - len(args)
-        elif isinstance(argnum, (int, np.integer)) and not isinstance(argnum, bool):
-            place = int(argnum) + (len(args) if argnum < 0 else 0)
-        else:
-            what = f"argnums of {transform} must hold integers or parameter names, got {argnum!r}."
-            raise ArgumentError(message(what))
-        if isinstance(place, int) and not 0 <= place < len(args):
-            given = f"{len(args)} positional argument{'s' if len(args) != 1 else ''}"
-            cure = f"The arguments are {', '.join(names) or 'none'}" + (
-                f", and {', '.join(kwargs)} by name." if kwargs else "."
-            )
-            what = f"{transform}({function_name(fun)}) was asked for argnums={argnum!r}, but was called with {given}."
-            raise ArgumentError(message(what, cure=cure))
-        places.append(place)
-    if len(set(places)) != len(places):
-        raise ArgumentError(message(f"argnums={argnums!r} of {transform} names an argument twice."))
+    """Picks the arguments that `argnums` names, by position or by parameter name.
 
-    def call(values: Sequence[Any]) -> Any:
+    Raises:
+        ArgumentError: `argnums` names an argument that the call does not have, or one twice.
+    """
+    wanted = argnums if isinstance(argnums, (tuple, list, range)) else (argnums,)
+    names = parameter_names(fun, len(args))
+    places = [_place(fun, argnum, names, kwargs, transform) for argnum in wanted]
+    if len(set(places)) != len(places):
+        twice = next(names[p] if isinstance(p, int) else p for p in places if places.count(p) > 1)
+        what = f"argnums={argnums!r} of {transform} names the argument {twice} twice."
+        raise ArgumentError(message(what, cure="Name every argument once."))
+
+    def call_with(values: Sequence[Any]) -> Any:
         positional, named = list(args), dict(kwargs)
         for place, value in zip(places, values, strict=True):
             if isinstance(place, str):
                 named[place] = value
             else:
                 positional[place] = value
-        return fun(*positional, **named)
+        return call(fun, positional, named, transform)
 
     values = tuple(kwargs[p] if isinstance(p, str) else args[p] for p in places)
-    return Selection(values, tuple(p if isinstance(p, str) else names[p] for p in places), call)
+    return Selection(values, tuple(p if isinstance(p, str) else names[p] for p in places), call_with)
 
 
-def place_of(trees: Sequence[Any], names: Sequence[str], index: int) -> str:
-    """Where a leaf stands, as `params['w'][0]`: the `index`-th leaf of several named trees."""
-    for tree, name in zip(trees, names, strict=True):
-        paths, _ = flatten_with_path(tree)
-        if index < len(paths):
-            return f"{name}{keystr(paths[index][0])}"
-        index -= len(paths)
-    return "?"
+def _place(
+    fun: Callable[..., Any], argnum: int | str, names: Sequence[str], kwargs: dict[str, Any], transform: str
+) -> int | str:
+    """Where a call has the argument that an entry of `argnums` names: its position, or its name if it was given so."""
+    if isinstance(argnum, str):
+        if argnum in kwargs:
+            return argnum
+        if argnum in names:
+            return names.index(argnum)
+    else:
+        place = int(argnum) + (len(names) if argnum < 0 else 0)
+        if 0 <= place < len(names):
+            return place
+        parameters = parameters_of(fun)[0]
+        if 0 <= place < len(parameters) and parameters[place] in kwargs:
+            return parameters[place]
+    what = f"{transform} of `{function_name(fun)}` has argnums={argnum!r}, but the call has no such argument."
+    raise ArgumentError(message(what, cure=f"The arguments are {argument_list(names, kwargs)}: name one of these."))
 
 
-def flat_leaves(trees: Sequence[Any], names: Sequence[str], transform: str) -> tuple[list[Array], PyTreeDef]:
-    """The array leaves of some arguments.
+def split_aux(out: Any, fun: Any, transform: str) -> tuple[Any, Any]:
+    """The two halves of what a function with `has_aux` returned.
 
     Raises:
-        ArgumentError: a leaf is not an array or a number; the message says which.
+        ArgumentError: it is not a pair.
     """
-    leaves, treedef = flatten(tuple(trees))
-    for i, x in enumerate(leaves):
-        kind = type(x)
-        if kind in _PLAIN or isinstance(x, np.generic):
-            if kind is not Tracer and isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "OSUVmM":
-                raise _not_an_array(trees, names, i, x, transform)
-        elif isinstance(x, np.ndarray):
-            leaves[i] = np.asarray(x)
-        else:
-            aval = getattr(x, "aval", None)
-            if not isinstance(aval, ShapedArray):
-                raise _not_an_array(trees, names, i, x, transform)
-    return leaves, treedef
-
-
-def _not_an_array(trees: Any, names: Any, index: int, x: Any, transform: str) -> ArgumentError:
-    kind = (
-        f"an array of dtype {x.dtype}"
-        if isinstance(x, (np.ndarray, np.generic))
-        else f"{x!r:.60} of type {type(x).__name__}"
-    )
-    cure = "Pass arrays and numbers, in pytrees; close over anything else, or mark it static (jit's static_argnums)."
-    return ArgumentError(
-        message(f"{transform}: argument {place_of(trees, names, index)} is {kind}, not an array.", cure=cure)
-    )
+    if not (isinstance(out, tuple) and len(out) == 2):
+        what = f"{transform} with has_aux=True needs `{function_name(fun)}` to return a pair, but it returned {describe(out)}."
+        raise ArgumentError(message(what, cure="Return (value, anything else), or leave has_aux out."))
+    return out
 
 
 def check_differentiable(
@@ -198,9 +139,17 @@ def check_differentiable(
     names: Sequence[str],
     transform: str,
     holomorphic: bool = False,
-    allow_int: bool = False,
+    allow_int: bool | None = False,
 ) -> list[bool]:
     """Which leaves have tangents.
+
+    Args:
+        leaves: the inputs.
+        trees: the arguments that they are the leaves of.
+        names: what these are called.
+        transform: what they were given to.
+        holomorphic: they must be complex.
+        allow_int: they may be integers; `None` if the transform has no such option.
 
     Raises:
         NonDifferentiableError: a leaf is an integer or a boolean and `allow_int` is not set, or is real where
@@ -213,36 +162,23 @@ def check_differentiable(
             continue
         aval = aval_of(x)
         if holomorphic and aval.dtype.kind != "c":
-            what = f"{transform} with holomorphic=True needs complex inputs, but {place_of(trees, names, i)} is {aval}."
-            raise NonDifferentiableError(message(what, cure="Convert it: x.astype(complex)."))
+            where = place_of(trees, names, i)
+            what = f"{transform} with holomorphic=True needs complex inputs, but {where} is {aval}."
+            raise NonDifferentiableError(message(what, cure=f"Convert it: numpy.asarray({where}, complex)."))
         nz.append(is_inexact(aval.dtype))
         if not nz[-1] and not allow_int:
             where = place_of(trees, names, i)
-            what = f"{transform} needs real or complex inputs, but {where} has dtype {dtype_name(aval.dtype)}."
-            cure = "Convert it (x.astype(float), or 3.0 for 3), leave it out of argnums, or pass allow_int=True."
-            raise NonDifferentiableError(message(what, cure=cure))
+            what = f"{transform} needs real or complex inputs, but {where} is {aval}: {_kind(aval.dtype)} has no derivative."
+            convert = f"Pass {float(x)!r} for {x!r}" if type(x) in (bool, int) else f"Convert it, {where}.astype(float)"
+            others = "or leave it out of argnums"
+            if allow_int is not None:
+                others = "leave it out of argnums, or pass allow_int=True"
+            raise NonDifferentiableError(message(what, cure=f"{convert}, {others}."))
     return nz
 
 
-def flat_outputs(out: Any, transform: str, fun: Any) -> tuple[list[Array], PyTreeDef]:
-    """The array leaves of what a traced function returned.
-
-    Raises:
-        OutputTypeError: a leaf is not an array or a number; the message says which.
-    """
-    leaves, treedef = flatten(out)
-    for i, x in enumerate(leaves):
-        if type(x) is Tracer or type(x) is np.ndarray:
-            continue
-        try:
-            aval_of(x)
-        except TypeError:
-            path = keystr(flatten_with_path(out)[0][i][0])
-            what = f"{transform}: `{function_name(fun)}` returned {x!r:.60} of type {type(x).__name__} at output{path}."
-            raise OutputTypeError(
-                message(what, cure="Return arrays and numbers, in pytrees (has_aux=True may carry anything).")
-            ) from None
-    return leaves, treedef
+def _kind(dtype: np.dtype[Any]) -> str:
+    return "a boolean" if dtype.kind == "b" else "an integer"
 
 
 def root(x: Any) -> Any:

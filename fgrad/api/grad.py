@@ -10,28 +10,29 @@ import numpy as np
 from fgrad.api.common import (
     Argnums,
     Selection,
-    check_callable,
+    check_argnums,
     check_differentiable,
-    flat_leaves,
     float0,
     fresh,
-    function_name,
-    public,
     select_arguments,
+    split_aux,
     wrap,
 )
 from fgrad.core.aval import Array, aval_of
+from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name
 from fgrad.core.primitive import ZERO, instantiate
-from fgrad.errors import ArgumentError, NonScalarOutputError, OutputTypeError, message
+from fgrad.errors import NonScalarOutputError, message, public
 from fgrad.transforms.jvp import linearize
 from fgrad.transforms.transpose import transpose
 from fgrad.tree import flatten
+from fgrad.tree.table import describe
 
 __all__ = ["grad", "value_and_grad"]
 
 P = ParamSpec("P")
 
 
+@public
 def value_and_grad(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -71,6 +72,7 @@ def value_and_grad(
     Source: Griewank and Walther, *Evaluating Derivatives*, 2nd ed., chapter 3.
     """
     check_callable(fun, "value_and_grad")
+    check_argnums(argnums, "value_and_grad")
 
     @wrap(
         fun,
@@ -87,6 +89,7 @@ def value_and_grad(
     return value_and_grad_fun
 
 
+@public
 def grad(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -106,6 +109,7 @@ def grad(
     np.float64(-0.726862)
     """
     check_callable(fun, "grad")
+    check_argnums(argnums, "grad")
     both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
 
     @wrap(fun, "grad", f"Gradient of `{function_name(fun)}` with respect to argument {argnums!r}.")
@@ -129,11 +133,7 @@ def _run(
         out = selection.call(treedef.unflatten(xs))
         aux: list[Any] = []
         if has_aux:
-            if not (isinstance(out, tuple) and len(out) == 2):
-                name = function_name(fun)
-                what = f"grad with has_aux=True needs `{name}` to return a pair (value, aux), got {out!r:.60}."
-                raise ArgumentError(message(what))
-            out, extra = out
+            out, extra = split_aux(out, fun, "grad")
             aux, auxdef = flatten(extra)
         _check_scalar(out, fun, holomorphic)
         return [out, *aux]
@@ -163,32 +163,28 @@ def _no_tangent(x: Array) -> Array:
 
 def _check_scalar(out: Any, fun: Any, holomorphic: bool) -> None:
     name = function_name(fun)
-    if isinstance(out, (tuple, list, dict)) or out is None:
-        what = f"grad needs `{name}` to return a scalar, but it returned a {type(out).__name__}."
-        cure = (
-            "Return one number; pass has_aux=True to return (value, anything else)."
-            if out is not None
-            else "Does it lack a return?"
-        )
-        raise NonScalarOutputError(message(what, cure=cure))
-    try:
-        aval = aval_of(out)
-    except TypeError:
-        what = f"grad needs `{name}` to return a scalar, but it returned {out!r:.60} of type {type(out).__name__}."
-        raise OutputTypeError(message(what)) from None
-    if aval.shape:
-        cure = "Sum it (out.sum()), or use fgrad.jacrev for all derivatives, fgrad.vjp for one product."
+    if out is None:
+        what = f"grad needs `{name}` to return a real scalar, but it returned None."
+        raise NonScalarOutputError(message(what, cure="Does it lack a return statement?"))
+    leaves, _ = flat_outputs(out, "grad", fun)
+    if len(leaves) != 1 or leaves[0] is not out:
+        what = f"grad needs `{name}` to return a real scalar, but it returned {describe(out)}."
         raise NonScalarOutputError(
-            message(f"grad needs `{name}` to return a scalar, but it returned {aval}.", cure=cure)
+            message(what, cure="Return one number, or (number, anything else) with has_aux=True.")
         )
+    aval = aval_of(out)
     kind = aval.dtype.kind
-    if holomorphic and kind != "c":
-        raise NonScalarOutputError(
-            message(f"grad with holomorphic=True needs a complex output, but `{name}` returned {aval}.")
-        )
-    if kind == "c" and not holomorphic:
-        cure = "Take a real part (abs, real), or pass holomorphic=True if it is complex differentiable."
-        raise NonScalarOutputError(message(f"grad needs a real output, but `{name}` returned {aval}.", cure=cure))
-    if kind not in "fc":
-        cure = "Nothing can be learnt from the derivative of an integer; convert before the end."
-        raise NonScalarOutputError(message(f"grad needs a real output, but `{name}` returned {aval}.", cure=cure))
+    wanted = "complex" if holomorphic else "real"
+    if aval.shape:
+        cure = "Sum it, or use fgrad.jacrev for the derivatives of all elements, fgrad.vjp for one combination of them."
+    elif kind == "c" and not holomorphic:
+        cure = "Return its real part or its absolute value, or pass holomorphic=True if it is complex differentiable."
+    elif kind != "c" and holomorphic:
+        cure = "Leave holomorphic out: the gradient of a real function of complex numbers needs no such promise."
+    elif kind in "fc":
+        return
+    else:
+        cure = "Integers and booleans have no derivative: return what they were computed from."
+    raise NonScalarOutputError(
+        message(f"grad needs `{name}` to return a {wanted} scalar, but it returned {aval}.", cure=cure)
+    )

@@ -10,21 +10,19 @@ import numpy as np
 from fgrad.api.common import (
     Argnums,
     Selection,
-    check_callable,
+    check_argnums,
     check_differentiable,
-    flat_leaves,
-    flat_outputs,
     fresh,
-    function_name,
-    public,
     select_arguments,
+    split_aux,
     wrap,
 )
 from fgrad.api.grad import grad
-from fgrad.api.linear import jvp
+from fgrad.api.linear import check_arguments, push
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
+from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name, place_of
 from fgrad.core.primitive import ZERO, instantiate
-from fgrad.errors import NonDifferentiableError, message
+from fgrad.errors import NonDifferentiableError, message, public
 from fgrad.primitives.shape import move_axis, reshape
 from fgrad.transforms import jvp as forward
 from fgrad.transforms.batch import batch
@@ -36,6 +34,7 @@ __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 P = ParamSpec("P")
 
 
+@public
 def jacfwd(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -58,9 +57,10 @@ def jacfwd(
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(fun, argnums, has_aux, holomorphic, "jacfwd", _columns)
+    return _jacobian(fun, argnums, has_aux, holomorphic, "jacfwd", _columns, None)
 
 
+@public
 def jacrev(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -83,6 +83,7 @@ def jacrev(
 jacobian = jacrev
 
 
+@public
 def hessian(
     fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[P, Any]:
@@ -95,7 +96,8 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
+    gradient = _jacobian(fun, argnums, has_aux, holomorphic, "hessian", _rows, None)
+    return _jacobian(gradient, argnums, has_aux, holomorphic, "hessian", _columns, None)
 
 
 @public
@@ -119,8 +121,9 @@ def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 
     Source: Pearlmutter, "Fast exact multiplication by the Hessian", 1994.
     """
-    argnums = tuple(range(len(primals)))
-    out = jvp(grad(fun, argnums, has_aux), primals, tangents, has_aux)
+    check_callable(fun, "hvp", "hvp(f, (x,), (t,))")
+    check_arguments(primals, "primals", "hvp")
+    out = push(grad(fun, tuple(range(len(primals))), has_aux), primals, tangents, has_aux, "hvp")
     product = out[1][0] if len(primals) == 1 else out[1]
     return (product, out[2]) if has_aux else product
 
@@ -135,9 +138,10 @@ def _jacobian(
     holomorphic: bool,
     verb: str,
     compute: Any,
-    allow_int: bool = False,
+    allow_int: bool | None = False,
 ) -> Callable[..., Any]:
     check_callable(fun, verb)
+    check_argnums(argnums, verb)
 
     @wrap(fun, verb, f"Jacobian of `{function_name(fun)}` with respect to argument {argnums!r}.")
     @public
@@ -153,13 +157,13 @@ def _jacobian(
             nonlocal outdef, auxdef
             out = selection.call(treedef.unflatten(leaves))
             if has_aux:
-                out, aux = out
+                out, aux = split_aux(out, fun, verb)
                 extra[:], auxdef = flatten(aux)
             outs, outdef = flat_outputs(out, verb, fun)
             return [*outs, *extra]
 
         outs, table = compute(flat, xs, nz, lambda: outdef.num_leaves, fun)
-        _check_outputs(outs[: outdef.num_leaves], holomorphic, verb, fun)
+        _check_outputs(outs[: outdef.num_leaves], outdef, holomorphic, verb, fun)
         rows = [fresh(row, xs) for row in table]
         single = isinstance(argnums, (int, str))
         trees = [_input_tree(treedef, row, single) for row in rows]
@@ -174,15 +178,18 @@ def _input_tree(treedef: PyTreeDef, blocks: list[Array], single: bool) -> Any:
     return tree[0] if single else tree
 
 
-def _check_outputs(outs: Sequence[Array], holomorphic: bool, verb: str, fun: Any) -> None:
-    for y in outs:
+def _check_outputs(outs: Sequence[Array], outdef: PyTreeDef, holomorphic: bool, verb: str, fun: Any) -> None:
+    for i, y in enumerate(outs):
         aval = aval_of(y)
-        if holomorphic and aval.dtype.kind != "c":
-            what = f"{verb} with holomorphic=True needs complex outputs, but `{function_name(fun)}` returned {aval}."
-            raise NonDifferentiableError(message(what))
-        if not is_inexact(aval.dtype):
-            what = f"{verb} needs real or complex outputs, but `{function_name(fun)}` returned {aval}."
-            raise NonDifferentiableError(message(what))
+        if is_inexact(aval.dtype) and (aval.dtype.kind == "c" or not holomorphic):
+            continue
+        where = place_of([outdef.unflatten(outs)], ["output"], i)
+        if holomorphic:
+            needs, cure = f"{verb} with holomorphic=True needs complex outputs", "Leave holomorphic out."
+        else:
+            needs, cure = f"{verb} needs real or complex outputs", "Return it as a float, or as aux with has_aux=True."
+        what = f"{needs}, but `{function_name(fun)}` returned {aval} at {where}."
+        raise NonDifferentiableError(message(what, cure=cure))
 
 
 def _basis(avals: Sequence[ShapedArray]) -> tuple[int, list[Array]]:
@@ -217,20 +224,20 @@ def _columns(
     total, basis = _basis(avals)
     outs: list[Array] = []
 
-    def push(*ts: Array) -> list[Array]:
+    def column(*ts: Array) -> list[Array]:
         values, tangents = forward.jvp(flat, xs, ts, fun)
         outs[:] = values
         return [instantiate(t, y) for t, y in zip(tangents[: count()], values, strict=False)]
 
-    columns, dims = batch(push, total, basis, [0] * len(basis), fun)
+    columns, dims = batch(column, total, basis, [0] * len(basis), fun)
     table = []
-    for y, column, dim in zip(outs, columns, dims, strict=False):
+    for y, block, dim in zip(outs, columns, dims, strict=False):
         ndim = aval_of(y).ndim
         if dim is None:
             zero = aval_of(y)
             table.append([np.zeros((*zero.shape, *a.shape), zero.dtype) for a in avals])
         else:
-            table.append(_split_rows(move_axis(column, dim, ndim), avals, ndim))
+            table.append(_split_rows(move_axis(block, dim, ndim), avals, ndim))
     return outs, table
 
 

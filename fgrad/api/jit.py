@@ -6,20 +6,22 @@ import functools
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from types import MethodType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from fgrad.api.common import check_callable, flat_leaves, flat_outputs, function_name, parameter_names, public
 from fgrad.compiler.call import jit_call
 from fgrad.compiler.compiled import Compiled, compile_jaxpr
 from fgrad.control.call import close_over
 from fgrad.core.aval import Array, aval_of
-from fgrad.core.interpreter import current
+from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs, function_name, parameter_names
+from fgrad.core.interpreter import Tracer, current
 from fgrad.core.jaxpr import ClosedJaxpr
-from fgrad.errors import ArgumentError, UnhashableStaticError, hide_frames, message
+from fgrad.errors import ArgumentError, UnhashableStaticError, hide_frames, message, public
 from fgrad.transforms.stage import trace
 from fgrad.tree import PyTreeDef, flatten, flatten_with_path, keystr
+from fgrad.tree.table import describe
+from fgrad.tree.text import listing
 
 __all__ = ["Jitted", "Lowered", "jit"]
 
@@ -44,6 +46,7 @@ class _Traced:
         return compile_jaxpr(self.jaxpr, self.name, self.arguments)
 
 
+@public
 def jit(
     fun: Callable[P, R] | None = None,
     *,
@@ -130,7 +133,8 @@ class Jitted(Generic[P, R_co]):
         """The program for the signature of some arguments (arrays, or `ShapeDtypeStruct`), without running it."""
         traced, captured = self._trace(args, kwargs)
         if captured:
-            raise ArgumentError(message(f"`{self._name}` closes over traced values; lower it outside the transform."))
+            what = f"`{self._name}` closes over values that are being traced, so that its program is not complete."
+            raise ArgumentError(message(what, cure="Call lower outside of the transform, or pass them as arguments."))
         return Lowered(traced)
 
     def clear_cache(self) -> None:
@@ -176,11 +180,8 @@ class Jitted(Generic[P, R_co]):
                 hash(x)
             except TypeError:
                 name = names[place] if isinstance(place, int) else place
-                what = (
-                    f"static argument {name} of `{self._name}` is not hashable: {x!r:.60} of type {type(x).__name__}."
-                )
-                cure = "Pass a hashable value (a tuple for a list), or do not mark it static."
-                return UnhashableStaticError(message(what, cure=cure))
+                what = f"the static argument {name} of `{self._name}` cannot be hashed: it is {describe(x)}."
+                return UnhashableStaticError(message(what, cure=_static_cure(x)))
         return UnhashableStaticError(message(str(error)))
 
     def _dynamic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], list[str]]:
@@ -207,7 +208,8 @@ class Jitted(Generic[P, R_co]):
             for i, value in zip(positions, values, strict=False):
                 positional[i] = value
             named.update(zip(keys, values[len(positions) :], strict=True))
-            outs, outdef = flat_outputs(self.__wrapped__(*positional, **named), "jit", self.__wrapped__)
+            out = call(self.__wrapped__, positional, named, "jit")
+            outs, outdef = flat_outputs(out, "jit", self.__wrapped__)
             return outs
 
         closed, captured = close_over(trace(flat, avals, "jit", self.__wrapped__))
@@ -240,6 +242,15 @@ class Lowered:
         return self.compile().text
 
 
+def _static_cure(x: Any) -> str:
+    if type(x) is Tracer:
+        return f"It is being traced by {x.interpreter.verb}: do not mark it static, or pass a plain number."
+    if isinstance(x, (list, set, dict)):
+        better = {list: "a tuple", set: "a frozenset", dict: "a tuple of pairs"}
+        return f"Pass {better.get(type(x), 'something hashable')} instead, or do not mark it static."
+    return "Do not mark it static: arrays are traced." if isinstance(x, np.ndarray) else "Do not mark it static."
+
+
 _WEAK = frozenset({float, int, bool, complex})
 
 
@@ -254,6 +265,8 @@ def _signature(leaves: Sequence[Any]) -> Hashable | None:
         elif kind in _WEAK:
             key.append(kind)
         else:
+            if kind is Tracer and current.get() is None:
+                return None  # it has leaked, as `flat_leaves` will say
             try:
                 key.append(aval_of(x))
             except TypeError:
@@ -270,19 +283,40 @@ def _static_arguments(
     except (TypeError, ValueError):
         parameters = []
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    by_name = {names} if isinstance(names, str) else set(names or ())
-    given = (nums,) if isinstance(nums, (int, np.integer)) else tuple(nums or ())
-    by_num = {int(n) + (len(positional) if n < 0 else 0) for n in given}
-    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters) or not parameters
-    for name in by_name:
-        if name not in {p.name for p in parameters} and not takes_any:
-            what = f"static_argnames of jit names {name!r}, but the parameters of `{function_name(fun)}` are "
-            raise ArgumentError(message(what + f"{[p.name for p in parameters]}."))
-    takes_more = any(p.kind == p.VAR_POSITIONAL for p in parameters) or not parameters
-    for num in by_num:
-        if not takes_more and not 0 <= num < len(positional):
-            what = f"static_argnums of jit names position {num}, but the parameters of `{function_name(fun)}` are "
-            raise ArgumentError(message(what + f"{positional}."))
+    kinds = {p.kind for p in parameters}
+    by_name = _names(names)
+    by_num = {n + (len(positional) if n < 0 else 0) for n in _positions(nums)}
+    known = {p.name for p in parameters}
+    if parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+        for name in by_name - known:
+            _refuse_static(f"static_argnames of jit names {name!r}, which is no parameter of", fun, parameters)
+    if parameters and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        for num in by_num - set(range(len(positional))):
+            _refuse_static(f"static_argnums of jit names position {num}, which is no argument of", fun, parameters)
     by_name |= {positional[n] for n in by_num if n < len(positional)}
     by_num |= {positional.index(name) for name in by_name if name in positional}
     return frozenset(by_num), frozenset(by_name)
+
+
+def _names(names: Any) -> set[str]:
+    given = [names] if isinstance(names, str) else list(names or ())
+    for name in given:
+        if not isinstance(name, str):
+            what = f"static_argnames of jit must be names of parameters, got {describe(name)}."
+            raise ArgumentError(message(what, cure="For positions there is static_argnums."))
+    return set(given)
+
+
+def _positions(nums: Any) -> list[int]:
+    given = [nums] if isinstance(nums, (int, str, np.integer)) else list(nums or ())
+    for num in given:
+        if not isinstance(num, (int, np.integer)) or isinstance(num, bool):
+            what = f"static_argnums of jit must be positions of arguments, got {describe(num)}."
+            raise ArgumentError(message(what, cure="For names there is static_argnames."))
+    return [int(num) for num in given]
+
+
+def _refuse_static(what: str, fun: Any, parameters: Sequence[inspect.Parameter]) -> NoReturn:
+    names = [p.name for p in parameters]
+    cure = f"The parameters are {listing(names, len(names))}."
+    raise ArgumentError(message(f"{what} `{function_name(fun)}`.", cure=cure))

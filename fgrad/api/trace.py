@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.api.common import check_callable, flat_outputs, parameter_names, place_of, public, wrap
+from fgrad.api.common import wrap
 from fgrad.core.aval import Array, ShapedArray, aval_of
+from fgrad.core.boundary import call, check_callable, flat_outputs, parameter_names, place_of
+from fgrad.core.interpreter import Tracer, reachable
 from fgrad.core.jaxpr import ClosedJaxpr
-from fgrad.errors import ArgumentError, message
+from fgrad.errors import ArgumentError, message, public
 from fgrad.transforms.stage import trace
 from fgrad.tree import PyTreeDef, flatten
+from fgrad.tree.table import describe
 
 __all__ = ["ShapeDtypeStruct", "eval_shape", "make_jaxpr"]
 
@@ -56,6 +59,7 @@ class ShapeDtypeStruct:
         return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{weak})"
 
 
+@public
 def make_jaxpr(
     fun: Callable[..., Any], static_argnums: int | Sequence[int] = (), return_shape: bool = False
 ) -> Callable[..., Any]:
@@ -100,7 +104,7 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> fgrad.eval_shape(lambda a, b: a @ b, np.ones((2, 3)), fgrad.ShapeDtypeStruct((3, 4), np.float32))
     ShapeDtypeStruct(shape=(2, 4), dtype=float64)
     """
-    check_callable(fun, "eval_shape")
+    check_callable(fun, "eval_shape", "eval_shape(f, x)")
     closed, outdef = trace_call(fun, args, kwargs, set(), "eval_shape")
     return outdef.unflatten([_struct(a) for a in closed.out_avals])
 
@@ -123,25 +127,25 @@ def trace_call(
         positional = list(args)
         for i, value in zip(traced, values, strict=False):
             positional[i] = value
-        outs, outdef = flat_outputs(
-            fun(*positional, **dict(zip(kwargs, values[len(traced) :], strict=True))), verb, fun
-        )
+        out = call(fun, positional, dict(zip(kwargs, values[len(traced) :], strict=True)), verb)
+        outs, outdef = flat_outputs(out, verb, fun)
         return outs
 
     return trace(flat, avals, verb, fun), outdef
 
 
 def _aval(x: Any, trees: Any, names: Any, index: int, verb: str) -> ShapedArray:
+    if type(x) is Tracer:
+        x = reachable(x)
     try:
         return aval_of(x)
     except TypeError:
         shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
         if shape is not None and dtype is not None:
             return ShapedArray(tuple(shape), np.dtype(dtype))
-        what = (
-            f"{verb}: argument {place_of(trees, names, index)} is {x!r:.60} of type {type(x).__name__}, not an array."
-        )
-        raise ArgumentError(message(what)) from None
+        what = f"argument {place_of(trees, names, index)} of {verb} is {describe(x)}: not an array of numbers."
+        cure = "Arguments are arrays, numbers and ShapeDtypeStruct, in pytrees; let the function close over others."
+        raise ArgumentError(message(what, cure=cure)) from None
 
 
 def _struct(aval: ShapedArray) -> ShapeDtypeStruct:

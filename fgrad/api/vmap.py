@@ -7,22 +7,24 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from fgrad.api.common import (
+from fgrad.api.common import fresh, wrap
+from fgrad.core.aval import Array, aval_of
+from fgrad.core.boundary import (
+    argument_list,
+    call,
     check_callable,
     flat_leaves,
     flat_outputs,
-    fresh,
     function_name,
     parameter_names,
     place_of,
-    public,
-    wrap,
 )
-from fgrad.core.aval import Array, aval_of
-from fgrad.errors import AxesError, message
+from fgrad.errors import AxesError, message, public
 from fgrad.primitives.shape import broadcast_to, move_axis
 from fgrad.transforms.batch import batch
 from fgrad.tree import PyTreeDef, flatten_axes
+from fgrad.tree.table import describe
+from fgrad.tree.text import listing, plural
 
 __all__ = ["vmap"]
 
@@ -30,16 +32,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@public
 def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None) -> Callable[P, R]:
     """A function that maps `fun` over an axis of its arguments, without a loop.
 
     Args:
         fun: a function of arrays or pytrees of arrays.
         in_axes: which axis of each positional argument is mapped: an integer, `None` (not mapped), or a tuple of
-            these, one
-            per argument, each of which may be a pytree prefix of the argument. A dict names parameters instead; those
-            it
-            does not name are not mapped. Keyword arguments are mapped over axis 0 unless a dict says otherwise.
+            these, one per argument, each of which may be a pytree prefix of the argument. A dict names parameters
+            instead; those it does not name are not mapped. Keyword arguments are mapped over axis 0 unless a dict
+            says otherwise.
         out_axes: where the mapped axis is to be in each output; a pytree prefix of the output. `None` needs an output
             that does not depend on the mapped axis.
         axis_size: the length of the mapped axis, where no argument is mapped.
@@ -57,8 +59,12 @@ def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: in
     check_callable(fun, "vmap")
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
-    if not (in_axes is None or isinstance(in_axes, (int, tuple, dict, np.integer))) or isinstance(in_axes, bool):
-        raise AxesError(message(f"in_axes of vmap must be an integer, None, a tuple or a dict, got {in_axes!r:.60}."))
+    if not (_is_axis(in_axes) or isinstance(in_axes, (tuple, dict))):
+        what = f"in_axes of vmap must be an axis, None, or a tuple or dict of these, got {describe(in_axes)}."
+        raise AxesError(message(what, cure="Write in_axes=0, or in_axes=(0, None) with one entry per argument."))
+    if axis_size is not None and (not _is_axis(axis_size) or axis_size < 0):
+        what = f"axis_size of vmap must be the number of rows, got {describe(axis_size)}."
+        raise AxesError(message(what, cure="Leave it out where an argument is mapped."))
 
     @wrap(fun, "vmap", f"`{function_name(fun)}`, mapped over an axis.")
     @public
@@ -73,16 +79,28 @@ def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: in
         def flat(*leaves: Array) -> list[Array]:
             nonlocal outdef
             values = treedef.unflatten(leaves)
-            out = fun(*values[: len(args)], **dict(zip(kwargs, values[len(args) :], strict=True)))
+            named = dict(zip(kwargs, values[len(args) :], strict=True))
+            out = call(fun, values[: len(args)], named, "vmap")
             outs, outdef = flat_outputs(out, "vmap", fun)
             return outs
 
         outs, out_dims = batch(flat, size, xs, dims, fun)
-        wanted = flatten_axes("out_axes of vmap", outdef, out_axes)
-        placed = [_place(y, d, w, size, fun) for y, d, w in zip(outs, out_dims, wanted, strict=True)]
+        wanted = flatten_axes("vmap: out_axes", outdef, out_axes, error=AxesError)
+        placed = []
+        for i, (y, dim, axis) in enumerate(zip(outs, out_dims, wanted, strict=True)):
+            try:
+                placed.append(_place(y, dim, axis, size))
+            except _Misplaced as misplaced:
+                where = place_of([outdef.unflatten(outs)], ["output"], i)
+                what = misplaced.what.format(where=where, of=f"of `{function_name(fun)}`")
+                raise AxesError(message(what, cure=misplaced.cure)) from None
         return outdef.unflatten(fresh(placed, xs))
 
     return mapped
+
+
+def _is_axis(axis: Any) -> bool:
+    return axis is None or (isinstance(axis, (int, np.integer)) and not isinstance(axis, bool))
 
 
 def _in_dims(
@@ -94,35 +112,47 @@ def _in_dims(
     xs: Sequence[Array],
 ) -> list[int | None]:
     """The mapped axis of every leaf, as a non-negative number."""
-    if isinstance(in_axes, dict):
-        unknown = set(in_axes) - set(names)
-        if unknown:
-            raise AxesError(message(f"in_axes of vmap names {sorted(unknown)}, but the arguments are {list(names)}."))
-        axes: Any = tuple(in_axes.get(name) for name in names)
-    elif isinstance(in_axes, tuple):
-        if len(in_axes) != positional:
-            given = ", ".join(names[:positional]) or "none"
-            what = f"in_axes of vmap has {len(in_axes)} entries for {positional} positional arguments ({given})."
-            raise AxesError(
-                message(what, cure="Give one entry per positional argument; use None for what is not mapped.")
-            )
-        axes = (*in_axes, *[0] * (len(names) - positional))
-    else:
-        axes = (*[in_axes] * positional, *[0] * (len(names) - positional))
-    dims = flatten_axes("in_axes of vmap", treedef, axes)
+    axes = _per_argument(in_axes, names, positional)
+    dims: list[Any] = []
+    for axis, name, argument in zip(axes, names, treedef.children(), strict=True):
+        if _is_axis(axis):
+            dims += [axis] * argument.num_leaves
+        else:
+            dims += flatten_axes(f"vmap: the entry of in_axes for {name}", argument, axis, error=AxesError)
     for i, (x, dim) in enumerate(zip(xs, dims, strict=True)):
         if dim is None:
             continue
-        if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
-            raise AxesError(
-                message(f"in_axes of vmap must hold integers and None, got {dim!r} for {place_of(trees, names, i)}.")
-            )
-        aval = aval_of(x)
-        if not -aval.ndim <= dim < aval.ndim:
-            what = f"vmap over axis {dim} of {place_of(trees, names, i)}, which is {aval} and has {aval.ndim} axes."
-            raise AxesError(message(what, cure="Use None in in_axes for an argument that is not mapped."))
-        dims[i] = int(dim) % aval.ndim
+        where = place_of(trees, names, i) if not _is_axis(dim) or not -aval_of(x).ndim <= dim < aval_of(x).ndim else ""
+        if not _is_axis(dim):
+            what = f"in_axes of vmap must hold axes and None, got {describe(dim)} for {where}."
+            raise AxesError(message(what, cure="An axis is an integer, such as 0."))
+        if where:
+            aval = aval_of(x)
+            what = f"in_axes of vmap asks for axis {dim} of {where}, which is {aval} and has {plural(aval.ndim, 'axis', 'axes')}."
+            raise AxesError(message(what, cure=f"Use None in in_axes for {where} if it is the same for all rows."))
+        dims[i] = int(dim) % aval_of(x).ndim
     return dims
+
+
+def _per_argument(in_axes: Any, names: Sequence[str], positional: int) -> Sequence[Any]:
+    """The entry of `in_axes` for each argument."""
+    if isinstance(in_axes, dict):
+        unknown = [str(name) for name in in_axes if name not in names]
+        if unknown:
+            what = f"in_axes of vmap names {listing(unknown, len(unknown))}, which the call has no argument for."
+            raise AxesError(message(what, cure=f"The arguments are {argument_list(names)}."))
+        return [in_axes.get(name) for name in names]
+    given = [0] * (len(names) - positional)
+    if not isinstance(in_axes, tuple):
+        return [in_axes] * positional + given
+    if len(in_axes) != positional:
+        arguments = plural(positional, "positional argument") + f" ({argument_list(names[:positional])})"
+        what = f"in_axes of vmap has {plural(len(in_axes), 'entry', 'entries')} for {arguments}."
+        cure = "Give one entry per positional argument, None for what is not mapped."
+        if len(names) > positional:
+            cure += " A dict of names is for arguments by name."
+        raise AxesError(message(what, cure=cure))
+    return [*in_axes, *given]
 
 
 def _axis_size(
@@ -133,37 +163,55 @@ def _axis_size(
     axis_size: int | None,
 ) -> int:
     """The common length of the mapped axes."""
-    sizes: dict[int, str] = {}
+    sizes: dict[int, list[int]] = {}
     for i, (x, dim) in enumerate(zip(xs, dims, strict=True)):
         if dim is not None:
-            n = aval_of(x).shape[dim]
-            if n not in sizes:
-                sizes[n] = f"{place_of(trees, names, i)} has {n} rows on axis {dim}"
+            sizes.setdefault(aval_of(x).shape[dim], []).append(i)
     if axis_size is not None:
-        sizes.setdefault(axis_size, f"axis_size is {axis_size}")
+        sizes.setdefault(int(axis_size), [])
     if not sizes:
-        cure = "Map at least one argument, or give axis_size."
-        raise AxesError(message("vmap has nothing to map: every entry of in_axes is None.", cure=cure))
+        what = "vmap has nothing to map: " + ("every entry of in_axes is None." if xs else "there are no arguments.")
+        raise AxesError(message(what, cure="Map an argument (0 in in_axes), or give axis_size."))
     if len(sizes) > 1:
-        cure = "Mapped axes must be equally long; use None in in_axes for an argument that is the same for all rows."
-        raise AxesError(message(f"vmap got mapped axes of different lengths: {'; '.join(sizes.values())}.", cure=cure))
+        parts = [_rows(size, places, dims, trees, names) for size, places in sizes.items()]
+        cure = "Mapped axes must be equally long; use None in in_axes for what is the same for all rows."
+        raise AxesError(message(f"vmap got mapped axes of different lengths: {'; '.join(parts)}.", cure=cure))
     return next(iter(sizes))
 
 
-def _place(y: Array, dim: int | None, wanted: int | None, size: int, fun: Any) -> Array:
+def _rows(
+    size: int, places: Sequence[int], dims: Sequence[int | None], trees: Sequence[Any], names: Sequence[str]
+) -> str:
+    """Which leaves have so many rows: `x has 3 (axis 0)`."""
+    if not places:
+        return f"axis_size is {size}"
+    shown = [f"{place_of(trees, names, i)} (axis {dims[i]})" for i in places[:3]]
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return f"{size} for {', '.join(shown)}{more}"
+
+
+class _Misplaced(Exception):  # noqa: N818 (it never leaves this file)
+    """The mapped axis of an output cannot be put where `out_axes` says."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        self.what = what
+        self.cure = cure
+
+
+def _place(y: Array, dim: int | None, wanted: Any, size: int) -> Array:
     """Puts the mapped axis of an output where it was asked for."""
     if wanted is None:
         if dim is not None:
-            what = f"out_axes of vmap is None for an output of `{function_name(fun)}` that depends on the mapped axis."
-            raise AxesError(
-                message(what, cure="Say at which axis of the output the rows are to be stacked, for example 0.")
-            )
+            what = "out_axes of vmap is None for {where} {of}, which is not the same for all rows."
+            raise _Misplaced(what, "Say at which of its axes the rows are to be stacked: out_axes=0, for example.")
         return y
+    if not _is_axis(wanted):
+        what = f"out_axes of vmap must hold axes and None, got {describe(wanted)}"
+        raise _Misplaced(what + " for {where} {of}.", "An axis is an integer, such as 0.")
     shape = aval_of(y).shape
     if dim is None:
         y, dim, shape = broadcast_to(y, shape=(size, *shape)), 0, (size, *shape)
     if not -len(shape) <= wanted < len(shape):
-        raise AxesError(
-            message(f"out_axes of vmap asks for axis {wanted} of an output with {len(shape)} axes, {shape}.")
-        )
+        what = f"out_axes of vmap asks for axis {wanted} of {{where}} {{of}}, which has {plural(len(shape), 'axis', 'axes')}"
+        raise _Misplaced(what + ", that of the rows included.", "Give an axis of the stacked output.")
     return move_axis(y, dim, wanted % len(shape))

@@ -10,9 +10,10 @@ from fgrad.core.evaluate import eval_jaxpr
 from fgrad.core.interpreter import Tracer
 from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr
 from fgrad.core.primitive import ZERO, Primitive, Zero, is_linear_input
+from fgrad.errors import JaxprError
 from fgrad.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, linearize_jaxpr, transpose_jaxpr
 
-__all__ = ["Call", "close_over"]
+__all__ = ["Call", "called", "close_over"]
 
 
 def close_over(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Array]]:
@@ -27,6 +28,15 @@ def close_over(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Array]]:
     return ClosedJaxpr(lifted, [c for _, c in plain]), [c for _, c in captured]
 
 
+def called(primitive: Primitive, avals: Sequence[ShapedArray], jaxpr: ClosedJaxpr) -> list[ShapedArray]:
+    """The types of the outputs of a jaxpr that is applied to arguments of some types, which must be its own."""
+    expected = jaxpr.in_avals
+    if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in expected]:
+        given, needed = (", ".join(map(str, types)) for types in (avals, expected))
+        raise JaxprError(f"`{primitive.name}` applies a program of ({needed}) to ({given})")
+    return jaxpr.out_avals
+
+
 class Call(Primitive):
     """Applies the closed jaxpr `jaxpr` to its arguments. Other parameters are handed on to what its rules apply."""
 
@@ -36,7 +46,7 @@ class Call(Primitive):
         return eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *xs)
 
     def shape(self, *avals: ShapedArray, jaxpr: ClosedJaxpr, **params: Any) -> list[ShapedArray]:
-        return jaxpr.out_avals
+        return called(self, avals, jaxpr)
 
     def pushforward(
         self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]

@@ -3,148 +3,230 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from fgrad.control.custom import CustomCall, batched, flat_call, resolve_arguments
+import numpy as np
+
+from fgrad.control.capture import Environment, resolved
+from fgrad.control.custom import (
+    CustomCall,
+    CustomFunction,
+    FlatCall,
+    Tangent,
+    batched,
+    captured_tangents,
+    sum_tangents,
+)
 from fgrad.core.aval import Array, aval_of, is_inexact
-from fgrad.core.evaluate import eval_jaxpr
-from fgrad.core.primitive import ZERO, Zero, instantiate
-from fgrad.errors import ArgumentError, ShapeError, TreeStructureError, message
-from fgrad.primitives.families import shape_of
-from fgrad.transforms.jaxprs import jvp_jaxpr
-from fgrad.tree import flatten
+from fgrad.core.boundary import check_callable, flat_outputs, place_of
+from fgrad.core.interpreter import Tracer
+from fgrad.core.primitive import ZERO, instantiate
+from fgrad.errors import ArgumentError, NonDifferentiableError, OutputTypeError, ShapeError, message, public
+from fgrad.primitives.shape import convert_element_type
+from fgrad.tree import PyTreeDef
+from fgrad.tree import map as tree_map
+from fgrad.tree.table import describe
+from fgrad.tree.text import plural
 
 __all__ = ["custom_jvp"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
-Rule = Callable[[Sequence[Array], Sequence[Any]], tuple[list[Array], list[Any]]]
+Rule = Callable[[Sequence[Array], Sequence[Tangent]], tuple[list[Array], list[Tangent]]]
+"""Values and tangents of the results, from the values of all arguments and the tangents of those not captured."""
 
 
 class CustomJvpCall(CustomCall):
     """`custom_jvp_call(*args)`: a function whose tangent is what `rule(xs, ts)` says."""
 
     def pushforward(
-        self, xs: Sequence[Array], ts: Sequence[Array | Zero], params: dict[str, Any]
-    ) -> tuple[list[Array], list[Array | Zero]]:
+        self, xs: Sequence[Array], ts: Sequence[Tangent], params: dict[str, Any]
+    ) -> tuple[list[Array], list[Tangent]]:
         captured = params["captured"]
-        outs, tangents = params["rule"](xs[captured:], ts[captured:])
+        if any(t is not ZERO for t in ts[captured:]):
+            outs, tangents = params["rule"](xs, ts[captured:])
+        else:
+            outs = self.bind(*xs, **params)
+            tangents = [ZERO for _ in outs]
         if any(t is not ZERO for t in ts[:captured]):
-            tangents = _add(tangents, captured_tangents(xs, ts, params))
+            tangents = sum_tangents(tangents, captured_tangents(xs, ts, params))
         return outs, [t if is_inexact(aval_of(y).dtype) else ZERO for t, y in zip(tangents, outs, strict=True)]
 
-    def batch_rule(self, rule: Rule, size: int, dims: Sequence[int | None]) -> Rule:
-        def over_rows(xs: Sequence[Array], ts: Sequence[Any]) -> tuple[list[Array], list[Any]]:
+    def batch_rule(self, rule: Rule, size: int, dims: Sequence[int | None], captured: int) -> Rule:
+        def over_rows(xs: Sequence[Array], ts: Sequence[Tangent]) -> tuple[list[Array], list[Tangent]]:
             nz = [t is not ZERO for t in ts]
 
+            @wraps(rule)
             def flat(*values: Array) -> list[Array]:
                 given = iter(values[len(xs) :])
                 outs, tangents = rule(values[: len(xs)], [next(given) if m else ZERO for m in nz])
                 return [*outs, *[instantiate(t, y) for t, y in zip(tangents, outs, strict=True)]]
 
-            marked = [d for d, m in zip(dims, nz, strict=True) if m]
+            marked = [d for d, m in zip(dims[captured:], nz, strict=True) if m]
             both = batched(flat, size, [*dims, *marked])(*xs, *[t for t in ts if t is not ZERO])
-            return both[: len(both) // 2], both[len(both) // 2 :]
+            return both[: len(both) // 2], list(both[len(both) // 2 :])
 
         return over_rows
 
+    def capture_rule(self, rule: Rule, tracers: Sequence[Tracer]) -> Rule:
+        def open_rule(xs: Sequence[Array], ts: Sequence[Tangent]) -> tuple[list[Array], list[Tangent]]:
+            with Environment(tracers, xs[: len(tracers)]):
+                return rule(xs[len(tracers) :], ts)
 
-def captured_tangents(xs: Sequence[Array], ts: Sequence[Any], params: dict[str, Any]) -> list[Any]:
-    """Tangents due to captured values: the rule knows nothing of them, so they come from the function itself."""
-    captured = params["captured"]
-    nz = tuple(i < captured and t is not ZERO for i, t in enumerate(ts))
-    pushed, nz_out = jvp_jaxpr(params["jaxpr"], nz)
-    found = iter(
-        eval_jaxpr(pushed.jaxpr, pushed.consts, *xs, *[t for t, m in zip(ts, nz, strict=True) if m])[len(nz_out) :]
-    )
-    return [next(found) if m else ZERO for m in nz_out]
+        return open_rule
 
 
-def _add(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
-    return [b if a is ZERO else a if b is ZERO else a + b for a, b in zip(left, right, strict=True)]
-
-
-_custom_jvp_call = CustomJvpCall()
-
-
-class custom_jvp(Generic[P, R_co]):  # noqa: N801
+class custom_jvp(CustomFunction[P, R_co]):  # noqa: N801
     """A function with its own rule for directional derivatives, in forward and in reverse mode.
 
+    The rule says how the function varies with its arguments. Values of outer transforms that the function closes over
+    vary as the function is written.
+
     Args:
-        fun: the function.
-        nondiff_argnums: positions of arguments that are not arrays, or have no tangent; the rule gets them first.
+        fun: the function. Its arguments and results are arrays and numbers, in pytrees.
+        nondiff_argnums: arguments, by position or name, that are not arrays or have no tangent; the rule gets them
+            first.
+
+    Returns:
+        The function; `defjvp` gives it its rule.
+
+    Raises:
+        ArgumentError: (when it is called) there is no rule, or an argument is not an array.
+        TreeStructureError: (when it is differentiated) value and tangent differ in structure.
+        ShapeError: (likewise) a tangent has not the shape of its value.
 
     >>> import fgrad, numpy as np
     >>> @fgrad.custom_jvp
     ... def log1pexp(x):
     ...     return np.log1p(np.exp(x))
     >>> @log1pexp.defjvp
-    ... def _(primals, tangents):
+    ... def log1pexp_jvp(primals, tangents):
     ...     (x,), (t,) = primals, tangents
     ...     return log1pexp(x), t / (1 + np.exp(-x))
     >>> fgrad.grad(log1pexp)(0.0)
     np.float64(0.5)
     """
 
-    def __init__(self, fun: Callable[P, R_co], nondiff_argnums: Iterable[int] = ()) -> None:
-        update_wrapper(self, fun)
-        self.fun = fun
-        self._static = frozenset([nondiff_argnums] if isinstance(nondiff_argnums, int) else nondiff_argnums)
+    kind = "custom_jvp"
+    primitive = CustomJvpCall()
+
+    @public
+    def __init__(self, fun: Callable[P, R_co], nondiff_argnums: int | str | Iterable[int | str] = ()) -> None:
+        super().__init__(fun, nondiff_argnums)
         self._rule: Callable[..., Any] | None = None
 
+    @public
     def defjvp(self, jvp: Callable[..., Any]) -> Callable[..., Any]:
-        """Sets the rule: `jvp(*nondiff, primals, tangents)` returns value and tangent, the latter linear in
-        `tangents`."""
+        """Sets the rule.
+
+        Args:
+            jvp: `jvp(*nondiff, primals, tangents)` returns value and tangent of the result, the latter linear in
+                `tangents`. Both arguments are tuples with one entry per argument of the function; a tangent that is
+                known to be 0 arrives as zeros. `None` in place of a tangent that is returned means 0.
+
+        Returns:
+            The rule, so that `defjvp` can decorate it.
+        """
+        check_callable(jvp, "defjvp", f"{self.name}.defjvp(rule)")
         self._rule = jvp
         return jvp
 
+    @public
     def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
-        """Sets one rule per argument: `jvp(t, out, *primals)` returns the tangent due to it; `None` means zero."""
+        """Sets one rule per argument, whose tangents add up.
+
+        Args:
+            jvps: `jvp(t, out, *primals)` returns the tangent of the result due to that of one argument; `None` means 0.
+        """
+        for jvp in jvps:
+            if jvp is not None:
+                check_callable(jvp, "defjvps", f"{self.name}.defjvps(rule, None)")
+        if self._static:
+            what = f"`{self.name}` has nondiff_argnums, which the rules of defjvps know nothing of."
+            raise ArgumentError(message(what, cure="Use defjvp."))
 
         def rule(primals: Any, tangents: Any) -> Any:
+            if len(jvps) != len(primals):
+                what = f"`{self.name}` was given {plural(len(jvps), 'rule')} by defjvps for {plural(len(primals), 'argument')}."
+                raise ArgumentError(message(what, cure="Give one per argument; None for a derivative of 0."))
             out = self(*primals)  # type: ignore[call-arg]
             terms = [jvp(t, out, *primals) for jvp, t in zip(jvps, tangents, strict=True) if jvp is not None]
-            return out, sum(terms[1:], terms[0]) if terms else instantiate(ZERO, out)
+            total = terms[0] if terms else tree_map(lambda y: instantiate(ZERO, y), out)
+            for term in terms[1:]:
+                total = tree_map(lambda a, b: a + b, total, term)
+            return out, total
 
         self._rule = rule
 
+    @public
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        name = getattr(self.fun, "__name__", "function")
         if self._rule is None:
-            cure = f"Define one: @{name}.defjvp."
-            raise ArgumentError(message(f"custom_jvp function `{name}` was called before it had a rule.", cure=cure))
-        call = flat_call(resolve_arguments(self.fun, args, kwargs), self._static)
+            what = f"the custom_jvp function `{self.name}` was called before it had a rule."
+            raise ArgumentError(message(what, cure=f"Define one: @{self.name}.defjvp."))
+        call = self._flatten(args, kwargs, [self._rule])
         outdef: Any = None
 
-        def fun(*xs: Array) -> list[Array]:
+        def keep(found: PyTreeDef) -> None:
             nonlocal outdef
-            outs, outdef = flatten(self.fun(*call.rebuild(call.treedef.unflatten(xs))))  # type: ignore[call-arg]
-            return outs
+            outdef = found
 
-        def rule(xs: Sequence[Array], ts: Sequence[Any]) -> tuple[list[Array], list[Any]]:
-            nonlocal outdef
-            tangents = [instantiate(t, x) for t, x in zip(ts, xs, strict=True)]
-            unflatten = call.treedef.unflatten
-            pair = self._rule(*call.static, unflatten(xs), unflatten(tangents))  # type: ignore[misc]
-            if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-                raise ArgumentError(
-                    message(f"the jvp rule of `{name}` must return a pair (out, tangent), got {pair!r:.60}.")
-                )
-            outs, outdef = flatten(pair[0])
-            douts, tangentdef = flatten(pair[1])
-            if tangentdef != outdef:
-                what = f"the jvp rule of `{name}` returned a value of structure {outdef}, a tangent of {tangentdef}."
-                raise TreeStructureError(message(what))
-            return outs, [_checked(t, y, name) for t, y in zip(douts, outs, strict=True)]
-
-        outs = _custom_jvp_call(*call.leaves, fun=fun, rule=rule, captured=0)
+        fun = self._flat_function(call, keep)
+        rule = self._flat_rule(call, keep)
+        outs = self.primitive.bind(*call.values, fun=fun, rule=rule, captured=len(call.captured))
         return outdef.unflatten(outs)  # type: ignore[no-any-return]
 
+    def _flat_rule(self, call: FlatCall, keep: Callable[[PyTreeDef], None]) -> Rule:
+        """The rule on flat values."""
+        user = self._rule
+        assert user is not None
 
-def _checked(t: Any, y: Array, name: str) -> Array:
-    """A tangent that a rule returned, of the shape and dtype of its value."""
-    if shape_of(t) != shape_of(y):
-        raise ShapeError(message(f"the jvp rule of `{name}` returned a tangent {aval_of(t)} for a value {aval_of(y)}."))
-    dtype = aval_of(y).dtype
-    return t if aval_of(t).dtype == dtype or not is_inexact(dtype) else t * dtype.type(1)
+        @wraps(user)
+        def rule(xs: Sequence[Array], ts: Sequence[Tangent]) -> tuple[list[Array], list[Tangent]]:
+            full = [instantiate(t, x) for t, x in zip(ts, xs, strict=True)]
+            pair = user(*call.static, call.treedef.unflatten(xs), call.treedef.unflatten(full))
+            if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
+                what = f"the jvp rule of `{self.name}` must return a pair (out, tangent), but it returned {describe(pair)}."
+                raise OutputTypeError(message(what, cure="Return the value of the function and its tangent."))
+            outs, outdef = flat_outputs(pair[0], "its jvp rule", self.fun)
+            keep(outdef)
+            fault = f"the jvp rule of `{self.name}` returned a tangent that is not like its value,"
+            tangents = resolved(outdef.flatten_up_to(pair[1], fault=fault))
+            varying = [t for t in ts if t is not ZERO]
+            constant = all(type(t) is Tracer for t in varying)
+            checked = [self._tangent(t, i, outs, outdef, constant) for i, t in enumerate(tangents)]
+            return resolved(outs), checked
+
+        if not call.captured:
+            return rule
+        return self.primitive.capture_rule(rule, call.captured)
+
+    def _tangent(self, t: Any, index: int, outs: Sequence[Array], outdef: PyTreeDef, constant: bool) -> Tangent:
+        """A tangent that the rule returned, of the shape and dtype of its value.
+
+        Args:
+            t: what was returned, `None` for 0.
+            index: which of the results it belongs to.
+            outs: the values of all results.
+            outdef: their structure.
+            constant: whether it is constant if it is not traced.
+        """
+        y = aval_of(outs[index])
+        if t is None or not is_inexact(y.dtype):
+            return ZERO
+        where = place_of([outdef.unflatten(outs)], ["output"], index)
+        rule = f"the jvp rule of `{self.name}` returned"
+        try:
+            got = aval_of(t)
+        except TypeError:
+            what = f"{rule} {describe(t)} for the tangent of {where}, which is {y}."
+            raise OutputTypeError(message(what, cure="Return an array of that shape; None for 0.")) from None
+        if got.shape != y.shape:
+            what = f"{rule} a tangent {got} for {where}, which is {y}."
+            raise ShapeError(message(what, cure="A tangent has the shape of its value."))
+        if constant and type(t) is not Tracer and np.any(t):
+            what = f"{rule} a tangent for {where} that does not depend on the tangents of the arguments."
+            raise NonDifferentiableError(
+                message(what, cure="It must be linear in them: multiply by the tangent; None for 0.")
+            )
+        return t if got.dtype == y.dtype else convert_element_type(t, dtype=y.dtype)

@@ -34,3 +34,10 @@ def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Array], *args: Array) -> list[Arra
 def jaxpr_as_fun(closed: ClosedJaxpr) -> Any:
     """The flat function that a closed jaxpr denotes."""
     return lambda *args: eval_jaxpr(closed.jaxpr, closed.consts, *args)
+
+
+def _call(self: ClosedJaxpr, *args: Array) -> list[Array]:
+    return eval_jaxpr(self.jaxpr, self.consts, *args)
+
+
+ClosedJaxpr.__call__ = _call  # type: ignore[method-assign]

@@ -11,17 +11,25 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from fgrad.core.aval import Array, ShapedArray
+import numpy as np
+
+from fgrad.core.aval import Array, ShapedArray, is_inexact
+from fgrad.core.holders import holder
 from fgrad.core.jaxpr import Jaxpr, Literal, Var
+from fgrad.core.usage import assigning, indexing
 from fgrad.errors import (
     ConcretizationTypeError,
     ImmutableTracerError,
+    ShapeError,
     SourceLine,
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
+    TracerUseError,
     UnexpectedTracerError,
     message,
+    public,
+    user_line,
 )
 
 if TYPE_CHECKING:
@@ -30,12 +38,17 @@ if TYPE_CHECKING:
 __all__ = [
     "Interpreter",
     "Tracer",
+    "adopted",
     "apply",
     "current",
     "dispatch",
     "install",
+    "install_operators",
     "interpret",
+    "leaked",
+    "lift",
     "origin",
+    "reachable",
     "replayed",
 ]
 
@@ -83,12 +96,27 @@ class Interpreter(Generic[State]):
         """The concrete value that a state stands for, or `None` where only the abstract value is known."""
         return None
 
+    def adopt(self, tracer: Tracer) -> Array:
+        """The value that stands, in the extent of this interpreter, for a tracer of one that is not open here, or
+        `None`."""
+        return None
+
+    @property
+    def open(self) -> bool:
+        """Whether the traced function is running."""
+        return bool(self._tokens)
+
     def describe(self) -> str:
         """Names this interpreter to the user: ``jit of `loss` (model.py:12)``."""
-        code = getattr(self.function, "__code__", None)
-        name = getattr(self.function, "__name__", None) or type(self.function).__name__
+        function = self.function
+        if function is None:
+            return self.verb
+        name = getattr(function, "__name__", None) or type(function).__name__
+        while (inner := getattr(function, "__wrapped__", None) or getattr(function, "func", None)) is not None:
+            function = inner
+        code = getattr(function, "__code__", None)
         place = f" ({code.co_filename}:{code.co_firstlineno})" if code else ""
-        return f"{self.verb} of `{name}`{place}" if self.function is not None else self.verb
+        return f"{self.verb} of `{name}`{place}"
 
     def __enter__(self) -> Self:
         self._tokens.append(current.set(self))
@@ -102,7 +130,6 @@ class Tracer:
     """Stands for an array while a function is traced; it behaves as a NumPy array does, but is immutable."""
 
     __slots__ = ("__weakref__", "interpreter", "state")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, interpreter: Interpreter[Any], state: Any) -> None:
         self.interpreter = interpreter
@@ -140,44 +167,66 @@ class Tracer:
             x = x.interpreter.value(x.state)
         return x
 
+    @public
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of unsized object")
+            raise TracerUseError(message(f"a traced {self.aval} has no length: it has no axes."))
         return self.shape[0]
 
+    @public
     def __bool__(self) -> bool:
-        return bool(self._need(TracerBoolConversionError, "the truth value", _BOOL_CURE))
+        return bool(self._known(TracerBoolConversionError, "the truth value", _BOOL_CURE))
 
+    @public
     def __float__(self) -> float:
-        return float(self._need(ConcretizationTypeError, "the value as a Python float", _VALUE_CURE))
+        return float(self._number("the value (as a Python float)"))
 
+    @public
     def __complex__(self) -> complex:
-        return complex(self._need(ConcretizationTypeError, "the value as a Python complex", _VALUE_CURE))
+        return complex(self._number("the value (as a Python complex)"))
 
+    @public
     def __int__(self) -> int:
-        return int(self._need(TracerIntegerConversionError, "the value as a Python int", _VALUE_CURE))
+        return int(self._known(TracerIntegerConversionError, "the value (as a Python int)", _VALUE_CURE))
 
+    @public
     def __index__(self) -> int:
-        value = self._need(TracerIntegerConversionError, "the value as an index", _INDEX_CURE)
-        return operator.index(value)
+        cure = _ITEM_CURE if indexing() else _SIZE_CURE
+        return operator.index(self._known(TracerIntegerConversionError, "the value (as a Python integer)", cure))
 
+    @public
     def item(self, *args: int) -> Any:
         """The value as a Python scalar; it carries no derivative."""
-        return self._need(ConcretizationTypeError, "the value as a Python scalar", _VALUE_CURE).item(*args)
+        return np.asarray(self._known(ConcretizationTypeError, "the value (as a Python scalar)", _VALUE_CURE)).item(
+            *args
+        )
 
+    @public
     def tolist(self) -> Any:
         """The value as nested Python lists; they carry no derivative."""
-        return self._need(ConcretizationTypeError, "the values as a list", _VALUE_CURE).tolist()
+        return np.asarray(self._known(ConcretizationTypeError, "the value (as a list)", _VALUE_CURE)).tolist()
 
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        what = f"numpy.asarray of a traced {self.aval} would lose the trace, in {self.interpreter.describe()}."
-        cure = "Use fgrad.numpy (or the array's own methods and operators), or pass the array in as a static argument."
-        raise TracerArrayConversionError(message(what, cure=cure))
+    @public
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        x = reachable(self)
+        value = x.concrete if type(x) is Tracer else x
+        if value is not None and not is_inexact(self.dtype):  # there is no derivative to lose
+            return np.array(value, dtype, copy=copy)
+        raise self._no_array()
 
+    @public
     def __setitem__(self, index: Any, value: Any) -> None:
         what = f"a traced {self.aval} cannot be written into, in {self.interpreter.describe()}."
-        cure = "Write x = x.at[index].set(value); also .add, .multiply, .min, .max."
+        cure = "Write x = x.at[index].set(value); there are .add, .multiply, .min and .max, too."
         raise ImmutableTracerError(message(what, cure=cure))
+
+    @public
+    def __hash__(self) -> int:
+        what = f"a traced {self.aval} cannot be hashed, in {self.interpreter.describe()}."
+        cure = (
+            "Arrays are no keys of dicts, members of sets or arguments of cached functions: take the shape or a name."
+        )
+        raise TracerUseError(message(what, cure=cure))
 
     def __repr__(self) -> str:
         value = self.concrete
@@ -192,8 +241,11 @@ class Tracer:
         value = self.concrete
         return repr(self) if value is None else format(value, spec)
 
+    @public
     def __reduce__(self) -> Any:
-        raise TypeError(message(f"a traced {self.aval} cannot be pickled, in {self.interpreter.describe()}."))
+        what = f"a traced {self.aval} cannot be pickled, in {self.interpreter.describe()}."
+        cure = "Return it from the traced function, and save what comes back."
+        raise TracerUseError(message(what, cure=cure))
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self
@@ -201,33 +253,73 @@ class Tracer:
     def __copy__(self) -> Self:
         return self
 
-    def _need(self, error: type[Exception], what: str, cure: str) -> Array:
-        value = self.concrete
-        if value is None:
-            text = f"{what} of a traced {self.aval} was needed, but it has none in {self.interpreter.describe()}."
-            raise error(message(text + origin(self), cure=cure))
-        return value
+    def _number(self, what: str) -> Array:
+        """The value for `float(x)`. `array[0] = x` asks for one, too, and would silently lose the derivative."""
+        if assigning():
+            raise self._no_array()
+        return self._known(ConcretizationTypeError, what, _VALUE_CURE)
+
+    def _known(self, error: type[Exception], what: str, cure: str) -> Array:
+        """The value; an error where there is none, or where this tracer has no business any more."""
+        x = reachable(self)
+        unknown = None
+        while type(x) is Tracer:
+            unknown = x.interpreter
+            x = x.interpreter.value(x.state)
+        if x is not None:
+            return x
+        assert unknown is not None
+        why, static = _REASONS.get(unknown.verb, _OTHERWISE)
+        text = f"{what} of a traced {self.aval} is not known in {unknown.describe()}: {why}."
+        raise error(message(text + origin(self), cure=cure.format(static=static)))
+
+    def _no_array(self) -> TracerArrayConversionError:
+        traced, where = f"a traced {self.aval}", f"in {self.interpreter.describe()}"
+        if indexing():
+            what = f"a NumPy array cannot be indexed by {traced}, {where}."
+            cure = _MASK_CURE if self.dtype.kind == "b" else _TAKE_CURE
+        elif assigning():
+            what = f"a NumPy array cannot hold {traced}, {where}: `array[index] = value` was to write it or to use it."
+            cure = "Write array = fgrad.numpy.at(array)[index].set(value), or collect values in a list and stack them."
+        else:
+            what = f"{traced} cannot become a NumPy array, {where}."
+            cure = _ARRAY_CURE
+        return TracerArrayConversionError(message(what + origin(self), cure=cure))
 
 
-_BOOL_CURE = (
-    "Use fgrad.numpy.where(condition, a, b), fgrad.lax.cond, or mark the argument static (jit's static_argnums)."
-)
-_VALUE_CURE = "Keep the computation on arrays (fgrad.numpy), or mark the argument static (jit's static_argnums)."
-_INDEX_CURE = (
-    "Index a traced array instead: fgrad.numpy.asarray(array)[x] cannot see x, fgrad.numpy.take(array, x) can."
+_REASONS = {
+    "jit": ("only its shape and dtype are", "or mark the argument static (static_argnums)"),
+    "make_jaxpr": ("only its shape and dtype are", "or mark the argument static (static_argnums)"),
+    "vmap": ("it stands for all rows at once", "or do not map the argument (None in in_axes)"),
+}
+_OTHERWISE = ("only its shape and dtype are", "or decide before, outside the function")
+_BOOL_CURE = "Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; {static}."
+_VALUE_CURE = "Keep it an array (NumPy's functions take it, those of math do not); {static}."
+_ITEM_CURE = "Make an array of the items: fgrad.numpy.stack(items)[index]; {static}."
+_SIZE_CURE = "Sizes, axes and loop counts are needed while the function is traced: take them from shapes; {static}."
+_TAKE_CURE = "Write fgrad.numpy.take(array, index, axis=0), or fgrad.numpy.at(array)[index].get()."
+_MASK_CURE = "Write fgrad.numpy.where(mask, array, 0); the number of elements that a mask selects is not known."
+_ARRAY_CURE = (
+    "NumPy's functions (np.sin, np.stack, …) take it as it is; write fgrad.numpy.array for np.array or np.asarray."
 )
 
 
 def install(**methods: Any) -> None:
-    """Gives `Tracer` operators and methods; the modules that define the operations call it."""
+    """Gives `Tracer` methods and properties; the modules that define the operations call it."""
+    for name, method in methods.items():
+        setattr(Tracer, name, property(public(method.fget)) if isinstance(method, property) else public(method))
+
+
+def install_operators(**methods: Callable[..., Any]) -> None:
+    """As `install`, for methods that are called so often that they hide fgrad's frames themselves."""
     for name, method in methods.items():
         setattr(Tracer, name, method)
 
 
 def origin(tracer: Tracer) -> str:
-    """Where a traced value was computed, if its interpreter remembers."""
-    source = getattr(tracer.interpreter, "source_of", lambda state: None)(tracer.state)
-    return f"\n  It was computed at {source}." if source is not None else ""
+    """Where a traced value was computed, if its interpreter remembers, and it is not where it is used."""
+    source: SourceLine | None = getattr(tracer.interpreter, "source_of", lambda state: None)(tracer.state)
+    return "" if source is None or str(source) == str(user_line()) else f"\n  It was computed at {source}."
 
 
 def dispatch(primitive: Primitive, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
@@ -247,7 +339,7 @@ def dispatch(primitive: Primitive, args: tuple[Array, ...], params: dict[str, An
             if type(x) is Tracer and x.interpreter is interpreter:
                 return apply(interpreter, primitive, args, params)
         interpreter = interpreter.parent
-    raise leaked(next(x for x in args if type(x) is Tracer))
+    return dispatch(primitive, tuple([adopted(x) if type(x) is Tracer else x for x in args]), params)
 
 
 def apply(interpreter: Interpreter[Any], primitive: Primitive, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
@@ -269,15 +361,61 @@ def lift(interpreter: Interpreter[State], x: Array) -> State:
         ancestor = interpreter.parent
         while ancestor is not x.interpreter:
             if ancestor is None:
-                raise leaked(x)
+                x = adopted(x)
+                own = type(x) is Tracer and x.interpreter is interpreter
+                return x.state if own else lift(interpreter, x)  # type: ignore[no-any-return]
             ancestor = ancestor.parent
+    elif type(x) is np.ndarray and x.dtype.kind in "OSUmM":
+        what = f"an array of dtype {x.dtype} cannot be combined with traced values, in {interpreter.describe()}."
+        raise ShapeError(message(what, cure="Convert it to numbers first: array.astype(float)."))
     return interpreter.lift(x)
 
 
-def leaked(tracer: Tracer) -> UnexpectedTracerError:
-    """The error for a tracer that is used outside the extent of the interpreter that owns it."""
-    what = f"a traced {tracer.aval} escaped from {tracer.interpreter.describe()} and was used after it had ended."
-    cure = "Return the value from the function instead of storing it in a global, an attribute or a container."
+def reachable(tracer: Tracer) -> Array:
+    """A tracer if the interpreter that owns it is open here; otherwise what stands for it here.
+
+    Raises:
+        UnexpectedTracerError: nothing does: the tracer has leaked.
+    """
+    interpreter = current.get()
+    while interpreter is not None:
+        if interpreter is tracer.interpreter:
+            return tracer
+        interpreter = interpreter.parent
+    return adopted(tracer)
+
+
+def adopted(tracer: Tracer) -> Array:
+    """What stands here for a tracer whose interpreter is not open.
+
+    Raises:
+        UnexpectedTracerError: nothing does: the tracer has leaked.
+    """
+    interpreter = current.get()
+    while interpreter is not None:
+        value = interpreter.adopt(tracer)
+        if value is not None:
+            return value
+        interpreter = interpreter.parent
+    raise leaked(tracer)
+
+
+def leaked(tracer: Tracer, subject: str = "") -> UnexpectedTracerError:
+    """The error for a tracer that is used outside the extent of the interpreter that owns it.
+
+    Args:
+        tracer: the tracer.
+        subject: the beginning of a sentence about it, if there is one.
+    """
+    traced, owner = f"{subject}a traced {tracer.aval}", tracer.interpreter
+    if owner.open:
+        what = f"{traced} of {owner.describe()}: it was used where that does not reach (another thread, a custom rule)."
+        cure = "Pass it to the function as an argument."
+    else:
+        where = holder(tracer)
+        kept = f"; it was kept in {where}" if where else ""
+        what = f"{traced} leaked from {owner.describe()}, which has ended{kept}."
+        cure = "Return the value from that function instead of keeping it."
     return UnexpectedTracerError(message(what + origin(tracer), cure=cure))
 
 

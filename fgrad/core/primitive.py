@@ -9,15 +9,20 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
-from fgrad.core.aval import Array, aval_of
-from fgrad.core.interpreter import dispatch
+from fgrad.core.aval import Array, ShapedArray, aval_of
+from fgrad.core.interpreter import dispatch, replayed
 from fgrad.core.jaxpr import Var
-from fgrad.errors import MissingRuleError
+from fgrad.errors import FgradError, MissingRuleError, OutOfBoundsError, message
 
 __all__ = ["ZERO", "Primitive", "Sample", "Zero", "instantiate", "is_linear_input", "registry"]
 
 registry: dict[str, Primitive] = {}
 """Every declared primitive by name."""
+
+
+def _declared(name: str) -> Primitive:
+    return registry[name]
+
 
 _SCALARS = frozenset({bool, int, float, complex})
 
@@ -95,7 +100,7 @@ class Primitive:
         return self.name
 
     def __reduce__(self) -> Any:
-        return registry.__getitem__, (self.name,)
+        return _declared, (self.name,)
 
     def bind(self, *args: Array, **params: Any) -> Any:
         """Applies the primitive in the current context."""
@@ -106,13 +111,34 @@ class Primitive:
 
     def evaluate(self, args: Sequence[Array], params: dict[str, Any]) -> Any:
         """Computes with NumPy."""
-        out = self.impl(*args, **params)
+        try:
+            out = self.impl(*args, **params)
+        except Exception as error:
+            self.explain(error, [aval_of(x) for x in args], params)
+            raise
         if self.preserves_weak and type(out) is not np.ndarray:
             for x in args:
                 if type(x) not in _SCALARS:
                     return out
             return out.item() if isinstance(out, np.generic) else out
         return out
+
+    def explain(self, error: Exception, avals: Sequence[ShapedArray], params: dict[str, Any]) -> None:
+        """Raises in place of an error that was met with arrays the one that their shapes alone lead to: it says more.
+
+        Args:
+            error: what was raised, by NumPy as a rule.
+            avals: the arguments.
+            params: the parameters.
+        """
+        try:
+            self.shape(*avals, **params)
+        except FgradError as explained:
+            raise explained from None
+        except Exception:  # noqa: BLE001 (the error that is being explained is the better one)
+            return
+        if isinstance(error, IndexError) and not isinstance(error, FgradError):
+            raise OutOfBoundsError(message(f"{self.name}: {error}.", at=replayed.get())) from None
 
     # The rules below are declared with the parameters of their primitive: their general form stands in the doc string.
 
@@ -165,4 +191,5 @@ class Primitive:
     def _missing(self, slot: str) -> NoReturn:
         file = inspect.getsourcefile(type(self))
         where = f"class {type(self).__name__} in {file}"
-        raise MissingRuleError(f"primitive `{self.name}` declares no `{slot}`: add it to {where}")
+        what = f"primitive `{self.name}` declares no `{slot}`."
+        raise MissingRuleError(message(what, at=replayed.get(), cure=f"Add it to {where}."))

@@ -1,49 +1,57 @@
 """NumPy's functions, for concrete arrays and for tracers.
 
-A function given only concrete arrays is NumPy's own; given a tracer, it is made of primitives. Names, signatures, dtypes
-and errors are NumPy 2's.
+A function given only concrete arrays is NumPy's own; given a tracer, it is made of primitives. Names, signatures,
+dtypes and errors are NumPy 2's.
 """
 
-from numpy import (
-    bool_,
-    complex64,
-    complex128,
-    dtype,
-    e,
-    euler_gamma,
-    finfo,
-    float16,
-    float32,
-    float64,
-    iinfo,
-    inexact,
-    inf,
-    int8,
-    int16,
-    int32,
-    int64,
-    integer,
-    nan,
-    ndarray,
-    newaxis,
-    number,
-    pi,
-    set_printoptions,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-)
+from numpy import bool_ as bool_
+from numpy import complex64 as complex64
+from numpy import complex128 as complex128
+from numpy import dtype as dtype
+from numpy import e as e
+from numpy import euler_gamma as euler_gamma
+from numpy import finfo as finfo
+from numpy import float16 as float16
+from numpy import float32 as float32
+from numpy import float64 as float64
+from numpy import iinfo as iinfo
+from numpy import inexact as inexact
+from numpy import inf as inf
+from numpy import int8 as int8
+from numpy import int16 as int16
+from numpy import int32 as int32
+from numpy import int64 as int64
+from numpy import integer as integer
+from numpy import nan as nan
+from numpy import ndarray as ndarray
+from numpy import newaxis as newaxis
+from numpy import number as number
+from numpy import pi as pi
+from numpy import set_printoptions as set_printoptions
+from numpy import uint8 as uint8
+from numpy import uint16 as uint16
+from numpy import uint32 as uint32
+from numpy import uint64 as uint64
 
+from fgrad.numpy import methods as _methods
 from fgrad.numpy.creation import *
 from fgrad.numpy.cumulative import *
 from fgrad.numpy.dtypes import *
+from fgrad.numpy.einsums import einsum as einsum
+from fgrad.numpy.einsums import einsum_path as einsum_path
+from fgrad.numpy.indexing import *
+from fgrad.numpy.joining import *
+from fgrad.numpy.manipulation import *
 from fgrad.numpy.nanfunctions import *
+from fgrad.numpy.padding import *
 from fgrad.numpy.products import *
 from fgrad.numpy.protocols import register_namespace
 from fgrad.numpy.quantiles import *
+from fgrad.numpy.rearranging import *
 from fgrad.numpy.reductions import *
 from fgrad.numpy.sorting import *
 from fgrad.numpy.ufuncs import *
+from fgrad.numpy.updates import At as At
+from fgrad.numpy.updates import at as at
 
 register_namespace("numpy", globals())

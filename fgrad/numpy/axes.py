@@ -46,9 +46,12 @@ def reduced_axes(axis: Any, ndim: int, *, of_numbers: bool = False) -> Axes:
     return () if of_numbers and ndim == 0 and axis in (0, -1) else (normalize_axis_index(axis, ndim),)
 
 
-def one_axis(x: Array, axis: Any) -> tuple[Array, int]:
-    """An array and the one axis to work along: that of all elements in a row, where `axis` is `None`."""
-    if axis is None or not shape_of(x):
+def one_axis(x: Array, axis: Any, *, of_numbers: bool = True) -> tuple[Array, int]:
+    """An array and the one axis to work along: that of all elements in a row, where `axis` is `None`.
+
+    An array without axes is taken as a row of one, if `of_numbers`.
+    """
+    if axis is None or (of_numbers and not shape_of(x)):
         if axis is not None:
             normalize_axis_index(operator.index(axis), 1)
         return reshape(x, shape=(math.prod(shape_of(x)),)), 0
@@ -56,7 +59,7 @@ def one_axis(x: Array, axis: Any) -> tuple[Array, int]:
 
 
 def kept(out: Array, shape: Axes, axes: Axes, keepdims: Any) -> Array:
-    """The result of a reduction of an array of a shape, with the reduced axes of length 1 where `keepdims` asks for it."""
+    """The result of a reduction of an array of a shape; reduced axes have length 1 where `keepdims` asks for them."""
     if not given(keepdims) or not keepdims:
         return out
     return reshape(out, shape=tuple([1 if i in axes else n for i, n in enumerate(shape)]))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
-from fgrad.errors import ConcretizationTypeError, message
-from fgrad.numpy.dispatch import as_operand, is_traced
-from fgrad.numpy.dtypes import astype
+from fgrad.errors import ArgumentError, ConcretizationTypeError, ShapeError, message
+from fgrad.numpy.dispatch import as_operand, is_traced, refuse
+from fgrad.numpy.dtypes import astype, result_type, shape
+from fgrad.numpy.ufuncs import power
+from fgrad.primitives.comparison import select
+from fgrad.primitives.exponential import log10
+from fgrad.primitives.rounding import floor
 from fgrad.primitives.shape import broadcast_to, convert_element_type, reshape
 from fgrad.primitives.shape import copy as copy_array
 
@@ -53,25 +59,27 @@ zeros = np.zeros
 _linspace: Any = np.linspace
 
 
-def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> Array:
+def array(object: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0, **kwargs: Any) -> Array:
     """An array of its own from numbers, nested lists, arrays, and traced values among them.
 
     >>> array([1.0, 2.0])
     array([1., 2.])
     """
     if not is_traced(object):
-        return np.array(object, dtype, copy=copy, ndmin=ndmin)
+        return np.array(object, dtype, copy=copy, ndmin=ndmin, **kwargs)
+    refuse("array", **kwargs)
     x = as_operand(object)
-    x = astype(x, aval_of(x).dtype if dtype is None else dtype, copy=copy)
+    x = astype(x, aval_of(x).dtype if dtype is None else dtype, copy=bool(copy))
     rank = aval_of(x).ndim
     return x if rank >= ndmin else reshape(x, shape=(*[1] * (ndmin - rank), *aval_of(x).shape))
 
 
-def asarray(a: Any, dtype: Any = None, *, copy: bool | None = None) -> Array:
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **kwargs: Any) -> Array:
     """An array from numbers, nested lists, arrays, and traced values among them; not copied where it need not be."""
     if not is_traced(a):
-        return np.asarray(a, dtype) if copy is None else np.asarray(a, dtype, copy=copy)
-    return array(a, dtype, copy=bool(copy))
+        return np.asarray(a, dtype, order, copy=copy, **kwargs)
+    refuse("asarray", order=order, **kwargs)
+    return array(a, dtype, copy=copy)
 
 
 def _static_shape(shape: Any) -> tuple[int, ...]:
@@ -79,7 +87,7 @@ def _static_shape(shape: Any) -> tuple[int, ...]:
     return tuple(int(n) for n in entries)
 
 
-def full(shape: Shape, fill_value: Any, dtype: Any = None) -> Array:
+def full(shape: Shape, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Array:
     """An array of a shape, every entry `fill_value` (which broadcasts).
 
     >>> full((2, 2), 7.0)
@@ -87,7 +95,8 @@ def full(shape: Shape, fill_value: Any, dtype: Any = None) -> Array:
            [7., 7.]])
     """
     if not is_traced(fill_value):
-        return np.full(shape, fill_value, dtype)
+        return np.full(shape, fill_value, dtype, **kwargs)
+    refuse("full", **kwargs)
     value = array(fill_value, dtype, copy=False)
     return broadcast_to(value, shape=_static_shape(shape))
 
@@ -97,25 +106,27 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype[Any
     return aval.shape if shape is None else _static_shape(shape), aval.dtype if dtype is None else np.dtype(dtype)
 
 
-def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
     """Zeros of the shape and dtype of an array."""
-    return np.zeros(*_like(a, dtype, shape)) if is_traced(a) else np.zeros_like(a, dtype, shape=shape)
+    return np.zeros(*_like(a, dtype, shape)) if is_traced(a) else np.zeros_like(a, dtype, shape=shape, **kwargs)
 
 
-def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+def ones_like(a: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
     """Ones of the shape and dtype of an array."""
-    return np.ones(*_like(a, dtype, shape)) if is_traced(a) else np.ones_like(a, dtype, shape=shape)
+    return np.ones(*_like(a, dtype, shape)) if is_traced(a) else np.ones_like(a, dtype, shape=shape, **kwargs)
 
 
-def empty_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
     """An array of the shape and dtype of another; its entries mean nothing."""
-    return np.empty(*_like(a, dtype, shape)) if is_traced(a) else np.empty_like(a, dtype, shape=shape)
+    if is_traced(prototype):
+        return np.empty(*_like(prototype, dtype, shape))
+    return np.empty_like(prototype, dtype, shape=shape, **kwargs)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Array:
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
     """`fill_value` in the shape and dtype of an array."""
     if not is_traced(a, fill_value):
-        return np.full_like(a, fill_value, dtype, shape=shape)
+        return np.full_like(a, fill_value, dtype, shape=shape, **kwargs)
     kept, kind = _like(a, dtype, shape)
     if not is_traced(fill_value):
         return np.full(kept, fill_value, kind)
@@ -162,21 +173,43 @@ def linspace(
     """
     if not is_traced(start, stop):
         return _linspace(start, stop, num, endpoint, retstep, dtype, axis)
-    first, last = asarray(start), asarray(stop)
-    if aval_of(first).dtype.kind in "biu":
-        first = astype(first, np.float64)
-    intervals = num - 1 if endpoint else num
+    kind = result_type(start, stop, 1.0)
+    first, last = (convert_element_type(as_operand(x), dtype=kind) for x in (start, stop))
+    places, intervals = _places(num, endpoint, len(np.broadcast_shapes(shape(first), shape(last))), axis)
+    first, last = (_expanded(x, places.ndim, axis) for x in (first, last))
     width = last - first
-    rank = aval_of(width).ndim
-    place = axis % (rank + 1)
-    weights = np.arange(num) / (intervals if intervals > 0 else 1)
-    shape = aval_of(width).shape
-    expanded = (*shape[:place], 1, *shape[place:])
-    base = reshape(first + 0 * width if aval_of(first).shape != shape else first, shape=expanded)
-    out = base + reshape(width, shape=expanded) * weights.reshape([num if i == place else 1 for i in range(rank + 1)])
+    step = width / intervals if intervals > 0 else width * np.nan
+    out = first + (step if intervals > 0 else width) * places.astype(kind)
+    if endpoint and num > 1:
+        out = select(places == num - 1, last, out)
     if dtype is not None:
-        out = astype(out, dtype)
-    return (out, width / intervals if intervals > 0 else width * np.nan) if retstep else out
+        out = astype(floor(out) if np.dtype(dtype).kind in "iu" else out, dtype)
+    return (out, _dropped(step, axis)) if retstep else out
+
+
+def _places(num: int, endpoint: bool, rank: int, axis: int) -> tuple[Any, int]:
+    """The numbers 0, …, num − 1 along a new axis of arrays of some rank, and how many intervals they make."""
+    count = operator.index(num)
+    if count < 0:
+        raise ArgumentError(message(f"the number of samples must not be negative, got {count}."))
+    place = normalize_axis_index(axis, rank + 1)
+    shape = tuple(count if i == place else 1 for i in range(rank + 1))
+    return np.arange(count).reshape(shape), count - 1 if endpoint else count
+
+
+def _expanded(x: Array, rank: int, axis: int) -> Array:
+    """An array with a new axis of length 1 at `axis`, and axes in front to make up the rank."""
+    inner = shape(x)
+    padded = (*[1] * (rank - 1 - len(inner)), *inner)
+    place = normalize_axis_index(axis, rank)
+    return reshape(x, shape=(*padded[:place], 1, *padded[place:]))
+
+
+def _dropped(x: Array, axis: int) -> Array:
+    """An array without its axis `axis`, of length 1."""
+    full_shape = shape(x)
+    place = normalize_axis_index(axis, len(full_shape))
+    return reshape(x, shape=(*full_shape[:place], *full_shape[place + 1 :]))
 
 
 def logspace(
@@ -191,17 +224,29 @@ def logspace(
     """Values evenly spaced on a logarithmic scale, from base**start to base**stop."""
     if not is_traced(start, stop, base):
         return np.logspace(start, stop, num, endpoint, base, dtype, axis)
-    out = asarray(base) ** linspace(start, stop, num, endpoint, axis=axis)
+    rank = len(np.broadcast_shapes(*[shape(x) for x in (start, stop, base)]))
+    start, stop = (_padded(as_operand(x), rank) for x in (start, stop))
+    exponents = linspace(start, stop, num, endpoint, axis=axis)
+    out = power(_expanded(as_operand(base), rank + 1, axis) if shape(base) else base, exponents)
     return out if dtype is None else astype(out, dtype)
 
 
+def _padded(x: Array, rank: int) -> Array:
+    inner = shape(x)
+    return x if len(inner) == rank else reshape(x, shape=(*[1] * (rank - len(inner)), *inner))
+
+
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
-    """A geometric progression from `start` to `stop`, both positive."""
+    """A geometric progression from `start` to `stop`, which have the same sign."""
     if not is_traced(start, stop):
         return np.geomspace(start, stop, num, endpoint, dtype, axis)
-    first, last = asarray(start), asarray(stop)
-    weights = linspace(0.0 * (first + last), 0.0 * (first + last) + 1.0, num, endpoint, axis=axis)
-    out = first * (last / first) ** weights
+    kind = result_type(start, stop, 1.0)
+    first, last = (convert_element_type(as_operand(x), dtype=kind) for x in (start, stop))
+    places, intervals = _places(num, endpoint, len(np.broadcast_shapes(shape(first), shape(last))), axis)
+    first, last = (_expanded(x, places.ndim, axis) for x in (first, last))
+    out = first * 10.0 ** (log10(last / first) * (places / max(intervals, 1)).astype(kind))
+    if endpoint and num > 1:
+        out = select(places == num - 1, last, out)
     return out if dtype is None else astype(out, dtype)
 
 
@@ -219,6 +264,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     """Coordinate matrices from coordinate vectors."""
     if not is_traced(*xi):
         return np.meshgrid(*xi, copy=copy, sparse=sparse, indexing=indexing)  # type: ignore[call-overload]
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError(message(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}."))
     vectors = [reshape(asarray(x), shape=(aval_of(asarray(x)).size,)) for x in xi]
     lengths = [aval_of(v).shape[0] for v in vectors]
     order = list(range(len(vectors)))
@@ -237,7 +284,11 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
     if not is_traced(x):
         return np.vander(x, N, increasing)
     x = asarray(x)
-    count = aval_of(x).shape[0] if N is None else N
+    aval = aval_of(x)
+    if aval.ndim != 1:
+        raise ShapeError(message(f"vander takes a vector, got an array of shape {aval.shape}."))
+    dtype = np.promote_types(aval.dtype, int)
+    count = aval.shape[0] if N is None else N
     powers = range(count) if increasing else range(count - 1, -1, -1)
-    columns = [[x**p] for p in powers]
-    return asarray([c[0] for c in columns]).T if columns else np.zeros((aval_of(x).shape[0], 0))
+    columns = [astype(x, dtype, copy=False) ** p for p in powers]
+    return asarray(columns).T if columns else np.zeros((aval.shape[0], 0), dtype)

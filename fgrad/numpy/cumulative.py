@@ -1,4 +1,4 @@
-"""Cumulative sums and products, differences, and the trapezoidal rule. Given only concrete arrays each is NumPy's own."""
+"""Cumulative sums and products, differences, the trapezoidal rule. Given only concrete arrays each is NumPy's own."""
 
 from __future__ import annotations
 
@@ -167,10 +167,10 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _ABSENT, append: Any
     if type(a) is not Tracer and not is_traced(a, prepend, append):
         return np.diff(a, n, axis, prepend, append)
     x = as_operand(a)
-    if n < 0 or not shape_of(x):
-        raise ArgumentError(message(f"fgrad.numpy.diff: order {n} of an array of shape {shape_of(x)}."))
     if n == 0:
         return x
+    if n < 0 or not shape_of(x):
+        raise ArgumentError(message(f"fgrad.numpy.diff: order {n} of an array of shape {shape_of(x)}."))
     along = normalize_axis_index(axis, len(shape_of(x)))
     parts = [_end(part, shape_of(x), along) for part in (prepend, x, append) if given(part)]
     x = _joined(parts, along) if len(parts) > 1 else x
@@ -210,7 +210,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
 
     Args:
         y: values of the function.
-        x: where they were taken: along the axis of integration, or of the shape of `y`. Equally spaced by `dx` otherwise.
+        x: where they were taken: along the axis of integration, or of the shape of `y`; equally spaced otherwise.
         dx: the spacing.
         axis: the axis of integration.
 

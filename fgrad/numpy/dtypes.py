@@ -38,7 +38,8 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Array:
     array([ 1, -1])
     """
     if type(x) is not Tracer:
-        return np.asarray(x).astype(dtype, copy=copy)
+        out = np.asarray(x).astype(dtype, copy=copy)
+        return out if isinstance(x, np.ndarray) else out[()]
     dtype = np.dtype(dtype)
     aval = x.aval
     if aval.dtype == dtype and not aval.weak_type:

@@ -119,9 +119,12 @@ def _broadcast_product(x: Array, x_labels: Labels, y: Array, y_labels: Labels) -
     """One operand has all labels of the other: an element-wise product."""
     if len(x_labels) < len(y_labels):
         x, x_labels, y, y_labels = y, y_labels, x, x_labels
-    y = _arranged(y, y_labels, tuple(a for a in x_labels if a in y_labels))
-    shape = tuple(n if a in y_labels else 1 for a, n in zip(x_labels, shape_of(x), strict=True))
-    return mul(x, y if shape_of(y) == shape else reshape(y, shape=shape)), x_labels
+    ordered = tuple(a for a in x_labels if a in y_labels)
+    y = _arranged(y, y_labels, ordered)
+    if x_labels[len(x_labels) - len(ordered) :] != ordered:
+        shape = tuple(n if a in y_labels else 1 for a, n in zip(x_labels, shape_of(x), strict=True))
+        y = reshape(y, shape=shape)
+    return mul(x, y), x_labels
 
 
 def _arranged(x: Array, labels: Labels, wanted: Labels) -> Array:
@@ -141,5 +144,4 @@ def einsum_path(*operands: Any, optimize: Any = "greedy", **options: Any) -> tup
 
 def _stand_ins(operands: Sequence[Any]) -> list[Any]:
     """Zeros that take no memory in place of traced arrays."""
-    arrays = [np.broadcast_to(np.float64(0), shape_of(as_operand(x))) if is_traced(x) else x for x in operands]
-    return arrays
+    return [np.broadcast_to(np.float64(0), shape_of(as_operand(x))) if is_traced(x) else x for x in operands]

@@ -70,10 +70,10 @@ def _conjugate(x: Array) -> Array:
     return conj(x) if aval_of(x).dtype.kind == "c" else x
 
 
-def _check_core(name: str, x: Array, y: Array, x_axis: int, y_axis: int) -> None:
-    """Refuses operands whose summed axes, counted from the end, are missing or differ in length."""
+def _check_core(name: str, x: Array, y: Array, x_axis: int, y_axis: int, least: tuple[int, int] = (1, 1)) -> None:
+    """Refuses operands with too few axes, or whose summed axes, counted from the end, differ in length."""
     left, right = shape_of(x), shape_of(y)
-    if len(left) < -x_axis or len(right) < -y_axis:
+    if len(left) < max(-x_axis, least[0]) or len(right) < max(-y_axis, least[1]):
         what = f"{name} of arrays of shapes {left} and {right}: one of them has too few axes."
         raise ShapeError(message(what, cure="Multiply by a number with `*`."))
     if left[x_axis] != right[y_axis]:
@@ -93,7 +93,7 @@ def _batched(name: str, x: Array, y: Array, x_core: int, y_core: int, x_sum: int
         x_sum: which of them is summed over, counted from the end.
         y_sum: which of `y`.
     """
-    _check_core(name, x, y, x_sum, y_sum)
+    _check_core(name, x, y, x_sum, y_sum, (x_core, y_core))
     x_shape, y_shape = shape_of(x), shape_of(y)
     x_rows, y_rows = x_shape[: len(x_shape) - x_core], y_shape[: len(y_shape) - y_core]
     try:
@@ -210,7 +210,7 @@ def vecdot(x1: Any, x2: Any, /, *args: Any, axis: int = -1, **options: Any) -> A
     array([3., 7.])
     """
     if not is_traced(x1, x2):
-        return np.vecdot(x1, x2, *args, axis=axis, **options)
+        return np.vecdot(x1, x2, *args, **{"axis": axis, **options})
     _refuse_options("vecdot", args, options)
     x, y = _promoted(x1, x2)
     if not shape_of(x) or not shape_of(y):
@@ -312,8 +312,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
         )
     lengths = [tuple(shape_of(v)[i] for i in side) for v, side in ((x, x_axes), (y, y_axes))]
     if lengths[0] != lengths[1]:
-        what = f"tensordot of arrays of shapes {shape_of(x)} and {shape_of(y)} pairs axes of lengths {lengths[0]} and {lengths[1]}."
-        raise ShapeError(message(what))
+        what = f"tensordot of arrays of shapes {shape_of(x)} and {shape_of(y)}"
+        raise ShapeError(message(f"{what} pairs axes of lengths {lengths[0]} and {lengths[1]}."))
     return dot_general(x, y, dimension_numbers=((x_axes, y_axes), ((), ())))
 
 
@@ -366,18 +366,20 @@ def _components(x: Array, axis: int) -> list[Array]:
     shape = shape_of(x)
     at = normalize_axis_index(axis, len(shape))
     if shape[at] not in (2, 3):
-        raise ShapeError(message(f"cross takes vectors of 2 or 3 components, axis {axis} of shape {shape} has {shape[at]}."))
+        raise ShapeError(
+            message(f"cross takes vectors of 2 or 3 components, axis {axis} of shape {shape} has {shape[at]}.")
+        )
     keys = [tuple(k if i == at else FULL for i in range(len(shape))) for k in range(shape[at])]
     return [gather(x, key=key, unique=True) for key in keys]
 
 
 def _difference(us: Sequence[Array], vs: Sequence[Array], i: int, j: int) -> Array:
     """uᵢ·vⱼ − uⱼ·vᵢ; a vector in the plane has no third component."""
-    terms = [us[k] * vs[m] if k < len(us) and m < len(vs) else None for k, m in ((i, j), (j, i))]
-    plus, minus = terms
-    if plus is None:
-        return -minus
-    return plus if minus is None else plus - minus
+    if i == len(us) or j == len(vs):
+        return -(us[j] * vs[i])
+    if j == len(us) or i == len(vs):
+        return us[i] * vs[j]
+    return us[i] * vs[j] - us[j] * vs[i]
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Array:

@@ -13,7 +13,7 @@ from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, message
 from fgrad.numpy.axes import as_dtype, given, kept, reduced_axes
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
-from fgrad.primitives.comparison import eq, is_nan, lt, maximum, minimum, select
+from fgrad.primitives.comparison import eq, is_inf, is_nan, logical_and, lt, maximum, minimum, select
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.index_keys import ARRAY, FULL
 from fgrad.primitives.indexing import gather
@@ -113,8 +113,10 @@ def _interpolated(x: Array, q: Array, axes: tuple[int, ...], method: str) -> Arr
     part = reshape(position - below, shape=(*shape_of(q), *[1] * len(rest)))
     if aval_of(low).dtype.kind in "biu":
         low, high = as_dtype(low, np.float64), as_dtype(high, np.float64)
-    # From the nearer end, so that both ends are met exactly; no step where both are the same infinity.
-    step = select(eq(high, low), 0, high) - select(eq(high, low), 0, low)
+    # From the nearer end, so that both ends are met exactly; infinities that are not approached are not subtracted.
+    same = eq(high, low)
+    step = select(same, 0, high) - select(same, 0, low)
+    step = select(logical_and(is_inf(step), eq(part, 0)), 0, step)
     return _spoilt(select(lt(part, 0.5), low + step * part, high - step * (1 - part)), ordered)
 
 
@@ -124,7 +126,7 @@ def quantile(
     axis: Any = None,
     out: Any = None,
     overwrite_input: bool = False,
-    method: str = "linear",
+    method: Any = "linear",
     keepdims: Any = False,
     *,
     weights: Any = None,
@@ -170,7 +172,7 @@ def percentile(
     axis: Any = None,
     out: Any = None,
     overwrite_input: bool = False,
-    method: str = "linear",
+    method: Any = "linear",
     keepdims: Any = False,
     *,
     weights: Any = None,

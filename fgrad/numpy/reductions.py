@@ -419,9 +419,7 @@ def std(
     return root(_variance("std", a, axis, dtype, ddof, keepdims, where, mean, correction))
 
 
-def average(
-    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = _ABSENT
-) -> Any:
+def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False, *, keepdims: Any = _ABSENT) -> Any:
     """`average(a, axis, weights)`: Σ w·a / Σ w.
 
     Args:

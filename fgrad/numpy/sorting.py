@@ -1,4 +1,4 @@
-"""Sorting and searching: NumPy's chapter "Sorting, searching, and counting". Given only concrete arrays each is NumPy's own."""
+"""Sorting and searching. Given only concrete arrays each function is NumPy's own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
     if type(a) is not Tracer and not is_traced(a):
         return np.sort(a, axis, kind, order, stable=stable)
     refuse("sort", order=order)
-    x, along = one_axis(as_operand(a), axis)
+    x, along = one_axis(as_operand(a), axis, of_numbers=False)
     return sorting.sort(x, axis=along)
 
 
@@ -78,29 +78,29 @@ def _ranks(kth: Any, size: int) -> tuple[int, ...]:
     return tuple(k % size for k in ranks)
 
 
-def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Array:
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Array:
     """`argpartition(a, kth)`: positions that put the element of rank kth in its place, lesser ones before it.
 
     >>> int(argpartition([3, 1, 2], 1)[1])
     2
     """
     if type(a) is not Tracer and not is_traced(a):
-        return np.argpartition(a, kth, axis, kind, order)  # type: ignore[call-overload]
+        return np.argpartition(a, kth, axis, kind, order)
     refuse("argpartition", order=order)
     x, along = one_axis(as_operand(a), axis)
     return sorting.argpartition(x, axis=along, kth=_ranks(kth, shape_of(x)[along]))
 
 
-def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Array:
+def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Array:
     """`partition(a, kth)`: the element of rank kth in its place, lesser ones before it, greater ones behind it.
 
     >>> int(partition([3, 1, 2], 1)[1])
     2
     """
     if type(a) is not Tracer and not is_traced(a):
-        return np.partition(a, kth, axis, kind, order)  # type: ignore[call-overload]
+        return np.partition(a, kth, axis, kind, order)
     refuse("partition", order=order)
-    x, along = one_axis(as_operand(a), axis)
+    x, along = one_axis(as_operand(a), axis, of_numbers=False)
     return sorting.permute(x, argpartition(x, kth, along), axis=along)
 
 

@@ -14,7 +14,7 @@ from fgrad.errors import ArgumentError, ShapeError, message
 __all__ = ["Labels", "Subscripts", "contraction_order", "read_subscripts", "split_operands"]
 
 Labels: TypeAlias = tuple[int, ...]
-"""One label per axis: the number of a letter, or of an axis that an ellipsis stands for, counted from the last as −1, −2, …"""
+"""One label per axis: the number of a letter; −1, −2, … for the axes under an ellipsis, the last one first."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NUMBER = {letter: i for i, letter in enumerate(_LETTERS)}
@@ -39,7 +39,7 @@ class Subscripts(NamedTuple):
 
 def split_operands(operands: Sequence[Any]) -> tuple[list[Any], tuple[Term, ...], Term | None]:
     """The arrays, their terms and the term of the result, from either form of `einsum`'s arguments."""
-    if not operands:
+    if len(operands) < 2:
         raise ArgumentError(message("einsum needs subscripts and at least one operand."))
     if isinstance(operands[0], str):
         terms, output = _split(operands[0])
@@ -79,9 +79,7 @@ def _term(part: str, text: str) -> Term:
 
 
 @lru_cache(maxsize=4096)
-def read_subscripts(
-    terms: tuple[Term, ...], output: Term | None, shapes: tuple[tuple[int, ...], ...]
-) -> Subscripts:
+def read_subscripts(terms: tuple[Term, ...], output: Term | None, shapes: tuple[tuple[int, ...], ...]) -> Subscripts:
     """Gives every axis its label. Axes of length 1 broadcast against longer ones of the same label, as in NumPy.
 
     Raises:

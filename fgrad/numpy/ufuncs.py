@@ -14,8 +14,8 @@ import numpy as np
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer, dispatch
 from fgrad.core.primitive import Primitive
-from fgrad.errors import ArgumentError, message
-from fgrad.numpy.dispatch import as_operand, is_traced
+from fgrad.errors import ArgumentError, ShapeError, message
+from fgrad.numpy.dispatch import as_operand, is_traced, refuse
 from fgrad.primitives import comparison, elementwise, exponential, operators, rounding, trigonometric
 from fgrad.primitives.shape import convert_element_type
 
@@ -77,31 +77,6 @@ def _export(
     return exported
 
 
-def _deg2rad(x: Array) -> Array:
-    return x * (math.pi / 180)
-
-
-def _rad2deg(x: Array) -> Array:
-    return x * (180 / math.pi)
-
-
-def _reciprocal(x: Array) -> Array:
-    return 1 / x
-
-
-def _positive(x: Array) -> Array:
-    return x
-
-
-def _float_power(x: Array, y: Array) -> Array:
-    dtype = np.dtype(np.complex128 if "c" in (aval_of(x).dtype.kind, aval_of(y).dtype.kind) else np.float64)
-    return exponential.pow(convert_element_type(x, dtype=dtype), convert_element_type(y, dtype=dtype))
-
-
-def _ldexp(x: Array, n: Array) -> Array:
-    return x * exponential.exp2(convert_element_type(n, dtype=np.result_type(aval_of(x).dtype, np.float32)))
-
-
 sin = _export("sin", trigonometric.sin, np.sin, 1)
 cos = _export("cos", trigonometric.cos, np.cos, 1)
 tan = _export("tan", trigonometric.tan, np.tan, 1)
@@ -116,8 +91,8 @@ arccosh = acosh = _export("arccosh", trigonometric.arccosh, np.arccosh, 1)
 arctanh = atanh = _export("arctanh", trigonometric.arctanh, np.arctanh, 1)
 arctan2 = atan2 = _export("arctan2", trigonometric.arctan2, np.arctan2, 2)
 hypot = _export("hypot", trigonometric.hypot, np.hypot, 2)
-deg2rad = radians = _export("deg2rad", _deg2rad, np.deg2rad, 1, "`deg2rad(x)`: degrees as radians.")
-rad2deg = degrees = _export("rad2deg", _rad2deg, np.rad2deg, 1, "`rad2deg(x)`: radians as degrees.")
+deg2rad = radians = _export("deg2rad", trigonometric.deg2rad, np.deg2rad, 1)
+rad2deg = degrees = _export("rad2deg", trigonometric.rad2deg, np.rad2deg, 1)
 operators.ufuncs.update({np.radians: radians, np.degrees: degrees})
 
 exp = _export("exp", exponential.exp, np.exp, 1)
@@ -132,21 +107,21 @@ cbrt = _export("cbrt", exponential.cbrt, np.cbrt, 1)
 square = _export("square", exponential.square, np.square, 1)
 logaddexp = _export("logaddexp", exponential.logaddexp, np.logaddexp, 2)
 logaddexp2 = _export("logaddexp2", exponential.logaddexp2, np.logaddexp2, 2)
-reciprocal = _export("reciprocal", _reciprocal, np.reciprocal, 1, "`reciprocal(x)`: 1 / x.")
+reciprocal = _export("reciprocal", elementwise.reciprocal, np.reciprocal, 1)
 
 add = _export("add", elementwise.add, np.add, 2)
 subtract = _export("subtract", elementwise.sub, np.subtract, 2)
 multiply = _export("multiply", elementwise.mul, np.multiply, 2)
 divide = true_divide = _export("divide", elementwise.div, np.true_divide, 2)
 negative = _export("negative", elementwise.neg, np.negative, 1)
-positive = _export("positive", _positive, np.positive, 1, "`positive(x)`: x.")
-float_power = _export("float_power", _float_power, np.float_power, 2, "`float_power(x, y)`: xʸ in at least float64.")
-ldexp = _export("ldexp", _ldexp, np.ldexp, 2, "`ldexp(x, n)`: x·2ⁿ.")
+positive = _export("positive", elementwise.positive, np.positive, 1)
+float_power = _export("float_power", exponential.float_power, np.float_power, 2)
+ldexp = _export("ldexp", exponential.ldexp, np.ldexp, 2)
 floor_divide = _export("floor_divide", rounding.floor_divide, np.floor_divide, 2)
 remainder = mod = _export("remainder", rounding.remainder, np.remainder, 2)
 fmod = _export("fmod", rounding.fmod, np.fmod, 2)
 absolute = abs = _export("absolute", rounding.absolute, np.absolute, 1)
-fabs = _export("fabs", rounding.absolute, np.fabs, 1, "`fabs(x)`: |x| for real x.")
+fabs = _export("fabs", rounding.fabs, np.fabs, 1)
 sign = _export("sign", rounding.sign, np.sign, 1)
 floor = _export("floor", rounding.floor, np.floor, 1)
 ceil = _export("ceil", rounding.ceil, np.ceil, 1)
@@ -155,10 +130,9 @@ fix = _export("fix", rounding.trunc, np.trunc, 1, "`fix(x)`: x rounded towards z
 rint = _export("rint", rounding.rint, np.rint, 1)
 copysign = _export("copysign", rounding.copysign, np.copysign, 2)
 nextafter = _export("nextafter", rounding.nextafter, np.nextafter, 2)
+spacing = _export("spacing", rounding.spacing, np.spacing, 1)
 heaviside = _export("heaviside", rounding.heaviside, np.heaviside, 2)
 conj = conjugate = _export("conjugate", rounding.conj, np.conjugate, 1)
-real = _export("real", rounding.real, np.real, 1)
-imag = _export("imag", rounding.imag, np.imag, 1)
 
 maximum = _export("maximum", comparison.maximum, np.maximum, 2)
 minimum = _export("minimum", comparison.minimum, np.minimum, 2)
@@ -180,6 +154,9 @@ bitwise_xor = _export("bitwise_xor", comparison.bitwise_xor, np.bitwise_xor, 2)
 bitwise_not = bitwise_invert = invert = _export("bitwise_not", comparison.bitwise_not, np.invert, 1)
 left_shift = bitwise_left_shift = _export("left_shift", comparison.left_shift, np.left_shift, 2)
 right_shift = bitwise_right_shift = _export("right_shift", comparison.right_shift, np.right_shift, 2)
+bitwise_count = _export("bitwise_count", comparison.bitwise_count, np.bitwise_count, 1)
+gcd = _export("gcd", comparison.gcd, np.gcd, 2)
+lcm = _export("lcm", comparison.lcm, np.lcm, 2)
 isfinite = _export("isfinite", comparison.is_finite, np.isfinite, 1)
 isnan = _export("isnan", comparison.is_nan, np.isnan, 1)
 isinf = _export("isinf", comparison.is_inf, np.isinf, 1)
@@ -191,7 +168,7 @@ def power(x: Any, y: Any, /) -> Array:
     if type(x) is not Tracer and type(y) is not Tracer and not is_traced(x, y):
         return np.power(x, y)
     x, y = as_operand(x), as_operand(y)
-    if type(x) is Tracer and type(y) in (int, float):
+    if type(x) is Tracer and type(y) in (int, float) and x.dtype.kind != "b":
         return _strong(x) ** y
     return _apply(exponential.pow, (x, y))
 
@@ -209,11 +186,39 @@ def modf(x: Any, /) -> tuple[Array, Array]:
     """`modf(x)`: fraction and whole part of x, both with the sign of x."""
     if not is_traced(x):
         return np.modf(x)
-    whole = trunc(x)
-    return as_operand(x) - whole, whole
+    x = _floating(np.modf, as_operand(x))
+    infinite = isinf(x)
+    fraction = comparison.select(infinite, copysign(0.0, x), fmod(comparison.select(infinite, 0.0, x), 1.0))
+    return fraction, trunc(x)
 
 
-operators.ufuncs.update({np.divmod: divmod, np.modf: modf})
+def frexp(x: Any, /) -> tuple[Array, Array]:
+    """`frexp(x)`: m and n with x = m·2ⁿ and ½ ≤ |m| < 1."""
+    if not is_traced(x):
+        return np.frexp(x)
+    x = _floating(np.frexp, as_operand(x))
+    exponent = rounding.frexp_exponent(x)
+    return ldexp(x, -exponent), exponent
+
+
+def _floating(ufunc: Any, x: Array) -> Array:
+    """An operand in the floating-point dtype that a ufunc computes in."""
+    aval = aval_of(x)
+    dtype = ufunc.resolve_dtypes((aval.dtype, *[None] * ufunc.nout))[0]
+    return x if aval.dtype == dtype and not aval.weak_type else convert_element_type(x, dtype=dtype)
+
+
+operators.ufuncs.update({np.divmod: divmod, np.modf: modf, np.frexp: frexp})
+
+
+def real(val: Any) -> Array:
+    """`real(x)`: the real part; of a Python number a Python number."""
+    return rounding.real(as_operand(val)) if is_traced(val) else np.real(val)
+
+
+def imag(val: Any) -> Array:
+    """`imag(x)`: the imaginary part; of a Python number a Python number."""
+    return rounding.imag(as_operand(val)) if is_traced(val) else np.imag(val)
 
 
 def sigmoid(x: Any, /) -> Array:
@@ -225,15 +230,16 @@ def sigmoid(x: Any, /) -> Array:
     return exponential.logistic(as_operand(x))
 
 
-def clip(a: Any, min: Any = None, max: Any = None, /, a_min: Any = None, a_max: Any = None) -> Array:
-    """`clip(a, min, max)`: a limited to the interval. At a constant bound the derivative is 0.
+def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Array:
+    """`clip(a, min, max)`: a limited to the interval. At a bound that is a Python number the derivative is 0.
 
     Args:
         a: an array.
-        min: lower bound, or `None`.
-        max: upper bound, or `None`.
-        a_min: NumPy's older name of `min`.
-        a_max: NumPy's older name of `max`.
+        a_min: lower bound, or `None`.
+        a_max: upper bound, or `None`.
+        out: where to write; for concrete arrays only.
+        min: the array API's name of `a_min`.
+        max: the array API's name of `a_max`.
 
     >>> clip(np.array([-2.0, 0.5, 2.0]), 0.0, 1.0)
     array([0. , 0.5, 1. ])
@@ -241,25 +247,35 @@ def clip(a: Any, min: Any = None, max: Any = None, /, a_min: Any = None, a_max: 
     low = a_min if min is None else min
     high = a_max if max is None else max
     if not is_traced(a, low, high):
-        return np.clip(a, low, high)
-    out = as_operand(a)
+        return np.clip(a, low, high, out)
+    refuse("clip", out=out)
+    limited = as_operand(a)
+    if low is None and high is None:
+        return positive(limited)
     if low is not None:
-        out = maximum(out, low)
-    return out if high is None else minimum(out, high)
+        limited = maximum(limited, low)
+    return limited if high is None else minimum(limited, high)
 
 
-def round(a: Any, decimals: int = 0) -> Array:
+def round(a: Any, decimals: int = 0, out: Any = None) -> Array:
     """`round(a, decimals)`: the nearest multiple of 10⁻ᵈ, ties to even; its derivative is 0."""
     if not is_traced(a):
-        return np.round(a, decimals)
-    x = as_operand(a)
-    if aval_of(x).dtype.kind in "biu":
-        return x
-    if aval_of(x).dtype.kind == "c":
-        return round(real(x), decimals) + 1j * round(imag(x), decimals)
-    if decimals == 0:
+        return np.round(a, decimals, out)
+    refuse("round", out=out)
+    x = _strong(as_operand(a))
+    dtype = aval_of(x).dtype
+    if dtype.kind == "b" and decimals:
+        raise ShapeError(message("fgrad.numpy.round of booleans takes no `decimals`.", cure="Convert: x.astype(int)."))
+    if dtype.kind == "b":
         return rint(x)
-    return rint(x * 10.0**decimals) / 10.0**decimals
+    if dtype.kind == "c":
+        return round(real(x), decimals) + 1j * round(imag(x), decimals)
+    if decimals == 0 or (dtype.kind in "iu" and decimals > 0):
+        return rint(x) if dtype.kind == "f" else positive(x)
+    if decimals > 0:
+        return rint(x * 10.0**decimals) / 10.0**decimals
+    rounded = rint(x / 10.0**-decimals) * 10.0**-decimals
+    return rounded if dtype.kind == "f" else convert_element_type(rounded, dtype=dtype)
 
 
 around = round
@@ -270,7 +286,7 @@ def angle(z: Any, deg: bool = False) -> Array:
     if not is_traced(z):
         return np.angle(z, deg)
     z = as_operand(z)
-    out = arctan2(imag(z), real(z))
+    out = arctan2(imag(z), real(z)) if aval_of(z).dtype.kind == "c" else arctan2(0, z)
     return rad2deg(out) if deg else out
 
 
@@ -309,19 +325,28 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     if not is_traced(a, b):
         return np.isclose(a, b, rtol, atol, equal_nan)
     a, b = as_operand(a), as_operand(b)
-    close = logical_and(less_equal(absolute(a - b), atol + rtol * absolute(b)), isfinite(b))
+    finite = logical_and(isfinite(a), isfinite(b))
+    x, y = comparison.select(finite, a, 0.0), comparison.select(finite, b, 0.0)
+    close = logical_and(less_equal(absolute(x - y), atol + rtol * absolute(y)), finite)
     close = logical_or(close, equal(a, b))
     return logical_or(close, logical_and(isnan(a), isnan(b))) if equal_nan else close
 
 
 def isposinf(x: Any, /) -> Array:
     """`isposinf(x)`: x is +∞."""
-    return equal(x, np.inf) if is_traced(x) else np.isposinf(x)
+    return equal(_real_only("isposinf", x), np.inf) if is_traced(x) else np.isposinf(x)
 
 
 def isneginf(x: Any, /) -> Array:
     """`isneginf(x)`: x is −∞."""
-    return equal(x, -np.inf) if is_traced(x) else np.isneginf(x)
+    return equal(_real_only("isneginf", x), -np.inf) if is_traced(x) else np.isneginf(x)
+
+
+def _real_only(name: str, x: Any) -> Array:
+    x = as_operand(x)
+    if aval_of(x).dtype.kind == "c":
+        raise ShapeError(message(f"fgrad.numpy.{name} is not defined for {aval_of(x).dtype}.", cure="Use isinf."))
+    return x
 
 
 def iscomplex(x: Any, /) -> Array:
@@ -340,6 +365,7 @@ for _name in (
     "Array",
     "dispatch",
     "ArgumentError",
+    "ShapeError",
     "Callable",
     "Primitive",
     "Tracer",
@@ -348,5 +374,6 @@ for _name in (
     "convert_element_type",
     "is_traced",
     "message",
+    "refuse",
 ):
     __all__.remove(_name)

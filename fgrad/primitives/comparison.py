@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.core.aval import Array, ShapedArray
+from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.primitive import ZERO, Sample, Zero, is_linear_input
 from fgrad.core.writer import Writer
 from fgrad.primitives.choice import LARGE, choose
@@ -17,17 +17,20 @@ from fgrad.primitives.shape import fit, grow
 
 __all__ = [
     "bitwise_and",
+    "bitwise_count",
     "bitwise_not",
     "bitwise_or",
     "bitwise_xor",
     "eq",
     "fmax",
     "fmin",
+    "gcd",
     "ge",
     "gt",
     "is_finite",
     "is_inf",
     "is_nan",
+    "lcm",
     "le",
     "left_shift",
     "logical_and",
@@ -144,6 +147,24 @@ class RightShift(Predicate):
     impl, preserves_weak, samples = np.right_shift, True, integers(0, 9, 2)
 
 
+class BitwiseCount(Predicate):
+    """`bitwise_count(x)`: how many bits of |x| are set."""
+
+    impl, samples = np.bitwise_count, integers(-99, 99)
+
+
+class Gcd(Predicate):
+    """`gcd(x, y)`: the greatest common divisor."""
+
+    impl, samples = np.gcd, integers(0, 99, 2)
+
+
+class Lcm(Predicate):
+    """`lcm(x, y)`: the least common multiple."""
+
+    impl, samples = np.lcm, integers(0, 99, 2)
+
+
 class IsFinite(Predicate):
     """`is_finite(x)`: neither infinite nor NaN."""
 
@@ -199,43 +220,61 @@ class Select(Elementwise):
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
         small = all(a.size < LARGE for a in write.avals)
-        return f"{'np.where' if small else write.constant(choose, 'choose')}({', '.join(names)})"
+        scalar = "[()]" if all(not a.shape for a in write.avals) else ""
+        return f"{'np.where' if small else write.constant(choose, 'choose')}({', '.join(names)}){scalar}"
 
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
         return False
 
 
 class Extremum(Elementwise):
-    """The larger or smaller of two numbers. Where both are equal, each has derivative ½."""
+    """The larger or smaller of two numbers.
 
-    def derivative(self, out: Array, x: Array, y: Array) -> Any:
-        def share(mine: Array, other: Array) -> Array:
-            number = out.dtype.type
-            return select(eq(mine, other), number(0.5), select(eq(out, mine), number(1), number(0)))
+    Where both are equal, each has derivative ½. But beside a plain Python number, which is a constant, the derivative there
+    is 0, the shortest of the subgradients, as it is of |x| at 0.
+    """
 
-        return lambda: share(x, y), lambda: share(y, x)
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
+        x, y = xs
+        t, u = ts
+        if u is ZERO:
+            return grow(_beside_constant(out, y, t) if aval_of(y).weak_type else _share(out, x, y, t), out)
+        if t is ZERO:
+            return grow(_beside_constant(out, x, u) if aval_of(x).weak_type else _share(out, y, x, u), out)
+        return grow(_share(out, x, y, t) + _share(out, y, x, u), out)
+
+
+def _share(out: Array, x: Array, y: Array, t: Array) -> Array:
+    """The tangent that an extremum has from its operand x."""
+    number = out.dtype.type
+    return t * select(eq(x, y), number(0.5), select(eq(out, x), number(1), number(0)))
+
+
+def _beside_constant(out: Array, constant: Array, t: Array) -> Array:
+    """The tangent that an extremum has from the operand that is not constant."""
+    return select(eq(out, constant), 0.0, t)
 
 
 class Maximum(Extremum):
-    """`maximum(x, y)`: the larger of two numbers, NaN if one is NaN. Derivative at ties: ½ each."""
+    """`maximum(x, y)`: the larger of two numbers, NaN if one is NaN. Derivative at ties: ½ each, 0 beside a Python number."""
 
     impl, samples = np.maximum, (*floats(-3, 3, 2), Sample(spread(0, 1, (4,)), spread(2, 3, (4,))))
 
 
 class Minimum(Extremum):
-    """`minimum(x, y)`: the smaller of two numbers, NaN if one is NaN. Derivative at ties: ½ each."""
+    """`minimum(x, y)`: the smaller of two numbers, NaN if one is NaN. Derivative at ties: ½ each, 0 beside a Python number."""
 
     impl, samples = np.minimum, (*floats(-3, 3, 2), Sample(spread(0, 1, (4,)), spread(2, 3, (4,))))
 
 
 class Fmax(Extremum):
-    """`fmax(x, y)`: the larger of two numbers, ignoring a NaN. Derivative at ties: ½ each."""
+    """`fmax(x, y)`: the larger of two numbers, ignoring a NaN. Derivative at ties: ½ each, 0 beside a Python number."""
 
     impl, samples = np.fmax, floats(-3, 3, 2)
 
 
 class Fmin(Extremum):
-    """`fmin(x, y)`: the smaller of two numbers, ignoring a NaN. Derivative at ties: ½ each."""
+    """`fmin(x, y)`: the smaller of two numbers, ignoring a NaN. Derivative at ties: ½ each, 0 beside a Python number."""
 
     impl, samples = np.fmin, floats(-3, 3, 2)
 
@@ -256,6 +295,9 @@ bitwise_xor = BitwiseXor()
 bitwise_not = BitwiseNot()
 left_shift = LeftShift()
 right_shift = RightShift()
+bitwise_count = BitwiseCount()
+gcd = Gcd()
+lcm = Lcm()
 is_finite = IsFinite()
 is_nan = IsNan()
 is_inf = IsInf()

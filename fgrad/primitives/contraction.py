@@ -78,9 +78,7 @@ class DotGeneral(Bilinear):
             raise ShapeError(message(f"dot_general of {x} and {y}: the dtypes differ.", cure=cure))
         return ShapedArray(_result_shape(x.shape, y.shape, dimension_numbers), x.dtype)
 
-    def transpose(
-        self, ct: Array, x: Any, y: Any, *, dimension_numbers: DimensionNumbers
-    ) -> Sequence[Array | None]:
+    def transpose(self, ct: Array, x: Any, y: Any, *, dimension_numbers: DimensionNumbers) -> Sequence[Array | None]:
         if is_linear_input(x):
             plan = _backwards(dimension_numbers, len(x.aval.shape), len(shape_of(y)))
             return _cotangent(ct, y, plan), None
@@ -136,7 +134,7 @@ def _result_shape(x: Axes, y: Axes, numbers: DimensionNumbers) -> Axes:
             raise ShapeError(message(f"dot_general: {axes} are not distinct axes of an array of shape {shape}."))
     if len(x_contract) != len(y_contract) or len(x_batch) != len(y_batch):
         raise ShapeError(message(f"dot_general: the axes in {numbers} cannot be paired."))
-    for i, j in ((*zip(x_contract, y_contract, strict=True), *zip(x_batch, y_batch, strict=True))):
+    for i, j in (*zip(x_contract, y_contract, strict=True), *zip(x_batch, y_batch, strict=True)):
         if x[i] != y[j]:
             what = f"a product of shapes {x} and {y} pairs axis {i} of length {x[i]} with axis {j} of length {y[j]}."
             raise ShapeError(message(what, cure="Paired axes must have the same length."))
@@ -278,7 +276,7 @@ def _recipe(numbers: DimensionNumbers, x: Axes, y: Axes, conjugating: bool) -> _
 
 
 def _view(given: Axes, axes: Axes, shape: Axes, rows: Axes = ()) -> _View:
-    """Axes in another order, then another shape; copied where the last axis, of neighbours in memory, is not a matrix's.
+    """Axes in another order, then another shape; copied where the last axis, along memory, is not one of a matrix.
 
     Before NumPy 2.3 `np.matmul` multiplies such matrices without BLAS.
     """

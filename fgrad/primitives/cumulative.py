@@ -258,9 +258,7 @@ class LinearRecurrence(Primitive):
             source = by_a * out if by_b is ZERO else by_a * out + by_b
         return linear_recurrence(xs[0], source, axis=axis, reverse=reverse)
 
-    def transpose(
-        self, ct: Array, a: Array, b: Any, *, axis: int, reverse: bool = False
-    ) -> Sequence[Array | None]:
+    def transpose(self, ct: Array, a: Array, b: Any, *, axis: int, reverse: bool = False) -> Sequence[Array | None]:
         return None, linear_recurrence(a, ct, axis=axis, reverse=not reverse)
 
     def batch(

@@ -15,7 +15,10 @@ from fgrad.errors import ShapeError, message
 from fgrad.primitives.families import complexes, draw, floats, shape_of
 from fgrad.primitives.shape import fit, grow, move_axis, reshape
 
-__all__ = ["Elementwise", "add", "div", "integer_pow", "mul", "neg", "sub"]
+__all__ = ["Elementwise", "add", "div", "integer_pow", "mul", "neg", "positive", "reciprocal", "sub"]
+
+
+_BOOL = np.dtype(np.bool_)
 
 
 class Elementwise(Primitive):
@@ -56,6 +59,7 @@ class Elementwise(Primitive):
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         """The dtype of the result by NumPy's own promotion, for dtypes and (weak) Python types."""
         ufunc: Any = self.impl
+        keys = tuple([_BOOL if key is bool else key for key in keys])  # NEP 50: a Python bool is not weak
         try:
             return ufunc.resolve_dtypes((*keys, *[None] * ufunc.nout))[-1]  # type: ignore[no-any-return]
         except TypeError:
@@ -214,7 +218,29 @@ class IntegerPow(Elementwise):
         return True
 
 
+class Positive(Elementwise):
+    """`positive(x)`: x."""
+
+    impl = np.positive
+    samples = (*floats(-3, 3), *complexes())
+
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
+        return ts[0]
+
+
+class Reciprocal(Elementwise):
+    """`reciprocal(x)`: 1 / x."""
+
+    impl = np.reciprocal
+    samples = (*floats(0.5, 3, hard=(-2.0,)), *complexes())
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return -out * out
+
+
 neg = Neg()
+positive = Positive()
+reciprocal = Reciprocal()
 add = Add()
 sub = Sub()
 mul = Mul()

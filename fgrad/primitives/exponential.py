@@ -10,7 +10,7 @@ import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.primitive import Sample
-from fgrad.primitives.comparison import eq, select
+from fgrad.primitives.comparison import eq, is_inf, logical_and, select
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.families import complexes, draw, floats
 
@@ -19,6 +19,8 @@ __all__ = [
     "exp",
     "exp2",
     "expm1",
+    "float_power",
+    "ldexp",
     "log",
     "log1p",
     "log2",
@@ -144,20 +146,36 @@ class Logistic(Elementwise):
 
 
 class Pow(Elementwise):
-    """`pow(x, y)`: xʸ. ∂x = y·xʸ⁻¹ (0 where y is 0); ∂y = xʸ·log x (0 where x is 0)."""
+    """`pow(x, y)`: xʸ. ∂x = y·xʸ⁻¹ (0 where both are 0); ∂y = xʸ·log x (0 where x is 0)."""
 
     impl, preserves_weak = np.power, True
     samples = (*floats(0.5, 2, 2), *complexes(2), Sample(draw(0.5, 2, (3,)), np.array([0.0, 1.0, 2.0])))
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
         def by_base() -> Array:
-            flat = eq(y, 0)
-            return select(flat, 0.0, y * pow(x, select(flat, 1.0, y - 1)))
+            undefined = logical_and(eq(x, 0), eq(y, 0))
+            return y * pow(select(undefined, 1.0, x), y - 1)
 
         def by_exponent() -> Array:
             return log(select(eq(x, 0), 1.0, x)) * out
 
         return by_base, by_exponent
+
+
+class FloatPower(Pow):
+    """`float_power(x, y)`: xʸ in float64 at least; derivatives as those of `pow`."""
+
+    impl, preserves_weak = np.float_power, False
+
+
+class Ldexp(Elementwise):
+    """`ldexp(x, n)`: x·2ⁿ for integers n."""
+
+    impl = np.ldexp
+    samples = (Sample(draw(-3, 3, (2, 3)), np.array([-1, 0, 2])), Sample(np.array([0.0, -0.0]), np.int64(3)))
+
+    def derivative(self, out: Array, x: Array, n: Array) -> Any:
+        return lambda: ldexp(1.0, n), 0.0
 
 
 class Logaddexp(Elementwise):
@@ -174,15 +192,16 @@ class Logaddexp2(Elementwise):
     """`logaddexp2(x, y)`: log₂(2ˣ + 2ʸ), without overflow."""
 
     impl = np.logaddexp2
-    samples = floats(-3, 3, 2)
+    samples = floats(-3, 3, 2, hard=(0.0, 2.0))
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
-        return lambda: logistic((x - y) * math.log(2)), lambda: logistic((y - x) * math.log(2))
+        return lambda: _weight(x, y, math.log(2)), lambda: _weight(y, x, math.log(2))
 
 
-def _weight(x: Array, y: Array) -> Array:
-    """eˣ / (eˣ + eʸ), also where both are the same infinity."""
-    return logistic(select(eq(x, y), 0.0, x - y))
+def _weight(x: Array, y: Array, scale: float = 1.0) -> Array:
+    """eˢˣ / (eˢˣ + eˢʸ), also where both are the same infinity: each has half the weight there."""
+    same = logical_and(is_inf(x), eq(x, y))
+    return logistic(scale * (select(same, 0.0, x) - select(same, 0.0, y)))
 
 
 exp = Exp()
@@ -197,5 +216,7 @@ cbrt = Cbrt()
 square = Square()
 logistic = Logistic()
 pow = Pow()
+float_power = FloatPower()
+ldexp = Ldexp()
 logaddexp = Logaddexp()
 logaddexp2 = Logaddexp2()

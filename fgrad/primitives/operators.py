@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.core.interpreter import Tracer, dispatch, install
+from fgrad.core.interpreter import Tracer, dispatch, install_operators
 from fgrad.core.primitive import Primitive, registry
+from fgrad.errors import ArgumentError, hide_frames, message, public
 from fgrad.primitives.comparison import (
     bitwise_and,
     bitwise_not,
@@ -43,31 +44,46 @@ def operand(x: Any) -> Array:
 
 def _binary(primitive: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def forward(x: Tracer, y: Any) -> Any:
-        if type(y) not in _OPERANDS and (y := operand(y)) is NotImplemented:
-            return NotImplemented
-        return dispatch(primitive, (x, y), {})
+        try:
+            if type(y) not in _OPERANDS and (y := operand(y)) is NotImplemented:
+                return NotImplemented
+            return dispatch(primitive, (x, y), {})
+        except Exception as error:
+            hide_frames(error)
+            raise
 
     def reflected(y: Tracer, x: Any) -> Any:
-        if type(x) not in _OPERANDS and (x := operand(x)) is NotImplemented:
-            return NotImplemented
-        return dispatch(primitive, (x, y), {})
+        try:
+            if type(x) not in _OPERANDS and (x := operand(x)) is NotImplemented:
+                return NotImplemented
+            return dispatch(primitive, (x, y), {})
+        except Exception as error:
+            hide_frames(error)
+            raise
 
     return forward, reflected
 
 
 def _unary(primitive: Primitive) -> Callable[[Tracer], Any]:
     def forward(x: Tracer) -> Any:
-        return dispatch(primitive, (x,), {})
+        try:
+            return dispatch(primitive, (x,), {})
+        except Exception as error:
+            hide_frames(error)
+            raise
 
     return forward
 
 
+@public
 def _power(x: Array, y: Any) -> Any:
     """`x ** y`; a Python integer and ½ as exponents have primitives of their own, with exact derivatives."""
     if type(y) is int:
+        if y < 0 and x.weak_type and x.dtype.kind in "bi":
+            x = x * 1.0  # Python's own integers give a float
         return integer_pow(x, y=y)
-    if type(y) is float:
-        if y.is_integer() and x.dtype.kind in "fc" and abs(y) < 2**31:
+    if type(y) is float and x.dtype.kind in "fc":
+        if y.is_integer() and abs(y) < 2**31:
             return integer_pow(x, y=int(y))
         if y == 0.5 and not x.weak_type:
             return sqrt(x)
@@ -89,9 +105,9 @@ for _name, _primitive in {
     "rshift": right_shift,
 }.items():
     _forward, _reflected = _binary(_primitive)
-    install(**{f"__{_name}__": _forward, f"__r{_name}__": _reflected})
+    install_operators(**{f"__{_name}__": _forward, f"__r{_name}__": _reflected})
 
-install(
+install_operators(
     __pow__=_power,
     __rpow__=_pow[1],
     __eq__=_binary(eq)[0],
@@ -104,8 +120,8 @@ install(
     __pos__=lambda x: x,
     __abs__=_unary(absolute),
     __invert__=_unary(bitwise_not),
-    __divmod__=lambda x, y: (x // y, x % y),
-    __rdivmod__=lambda y, x: (x // y, x % y),
+    __divmod__=public(lambda x, y: (x // y, x % y)),
+    __rdivmod__=public(lambda y, x: (x // y, x % y)),
 )
 
 
@@ -121,12 +137,25 @@ def register_ufuncs() -> None:
             ufuncs.setdefault(impl, primitive)
 
 
+@public
 def _array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
     function = ufuncs.get(ufunc) if method == "__call__" else None
-    if function is None or any(value is not None for value in kwargs.values()):
+    if function is None:
         return NotImplemented
+    for name, value in kwargs.items():
+        if value is not None:
+            raise _refused(ufunc.__name__, name)
     return function(*[operand(x) for x in args])
 
 
+def _refused(ufunc: str, keyword: str) -> ArgumentError:
+    """The error for a keyword of a ufunc that means nothing for traced values."""
+    if keyword == "out":
+        what = f"{ufunc} cannot write traced values into a NumPy array (by out=, or by an operator such as x += t)."
+        return ArgumentError(message(what, cure="Use the result: x = x + t."))
+    cure = f"Leave `{keyword}` out; select with fgrad.numpy.where, convert with .astype."
+    return ArgumentError(message(f"{ufunc} does not take `{keyword}` when an argument is traced.", cure=cure))
+
+
 register_ufuncs()
-install(__array_ufunc__=_array_ufunc)
+install_operators(__array_ufunc__=_array_ufunc)

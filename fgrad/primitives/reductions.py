@@ -1,4 +1,4 @@
-"""Reductions other than the sum (which lives beside its transpose, `broadcast_to`): extrema, products, logic, positions."""
+"""Reductions: extrema, products, logic, positions. The sum lives beside its transpose, `broadcast_to`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Reduction(Primitive):
-    """Combines the elements along some axes, which are dropped. A subclass names the `ufunc` whose `reduce` computes it."""
+    """Combines the elements along some axes, which are dropped. A subclass names the `ufunc` that does."""
 
     ufunc: np.ufunc
 
@@ -57,16 +57,12 @@ class Reduction(Primitive):
             raise ShapeError(message(f"`{self.name}` of no elements: shape {x.shape}, axes {axes}.", cure=cure))
         return ShapedArray(_without(x.shape, axes), self.result_dtype(x.dtype))
 
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]
-    ) -> tuple[Array, int]:
+    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]) -> tuple[Array, int]:
         dim: int = dims[0]
         moved = tuple(a + (a >= dim) for a in axes)
         return self.bind(xs[0], axes=moved), dim - sum(a < dim for a in moved)
 
-    def lower(
-        self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]
-    ) -> str:
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
         axis = axes[0] if len(axes) == 1 else axes
         given = f", out={out}" if out else ""
         return f"{write.constant(self.ufunc, self.name)}.reduce({names[0]}, axis={axis}{given})"
@@ -117,7 +113,7 @@ class ReduceMin(ReduceExtremum):
 
 
 class ReduceProd(Reduction):
-    """`reduce_prod(x, axes=)`: the product. The derivative by an element is the product of the others, without division."""
+    """`reduce_prod(x, axes=)`: the product. The derivative by an element is the product of the others: no division."""
 
     ufunc = np.multiply
     samples = (
@@ -163,7 +159,7 @@ class ReduceOr(NonDifferentiable, Reduction):
 
 
 class Position(NonDifferentiable):
-    """The place of an extremum along one axis, which is dropped; the first one where several tie, or of the first NaN."""
+    """The place of an extremum along an axis, which is dropped; of several the first, or that of the first NaN."""
 
     samples = (
         Sample(spread(-2, 2, (2, 3)), axis=1),
@@ -177,9 +173,7 @@ class Position(NonDifferentiable):
             raise ShapeError(message(f"`{self.name}` along axis {axis} of an array of shape {x.shape}."))
         return ShapedArray(_without(x.shape, (axis,)), np.dtype(np.intp))
 
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axis: int
-    ) -> tuple[Array, int]:
+    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axis: int) -> tuple[Array, int]:
         dim: int = dims[0]
         return self.bind(xs[0], axis=axis + (axis >= dim)), dim - (axis < dim)
 

@@ -20,9 +20,11 @@ __all__ = [
     "ceil",
     "conj",
     "copysign",
+    "fabs",
     "floor",
     "floor_divide",
     "fmod",
+    "frexp_exponent",
     "heaviside",
     "imag",
     "nextafter",
@@ -30,6 +32,7 @@ __all__ = [
     "remainder",
     "rint",
     "sign",
+    "spacing",
     "trunc",
 ]
 
@@ -48,6 +51,15 @@ class Absolute(Elementwise):
             return ts[0] * sign(xs[0])
         radius = select(eq(out, 0), 1.0, out)
         return real(ts[0] * (conj(xs[0]) / radius))
+
+
+class Fabs(Elementwise):
+    """`fabs(x)`: |x| of a real number, as floating point. At 0 the derivative is 0."""
+
+    impl, samples = np.fabs, floats(0.5, 3, hard=(-1.0, 2.0))
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return sign(x)
 
 
 class Sign(Predicate):
@@ -138,6 +150,27 @@ class Nextafter(Predicate):
     impl, samples = np.nextafter, floats(-3, 3, 2)
 
 
+class Spacing(Predicate):
+    """`spacing(x)`: the distance to the next floating-point number away from 0."""
+
+    impl, samples = np.spacing, floats(-3, 3)
+
+
+class FrexpExponent(Predicate):
+    """`frexp_exponent(x)`: the integer n for which ½ ≤ |x|·2⁻ⁿ < 1; 0 for 0."""
+
+    samples = floats(0.6, 0.9, hard=(0.0, -0.7, 1.3))
+
+    def impl(self, x: Array) -> Array:
+        return np.frexp(x)[1]
+
+    def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
+        return np.dtype(np.intc)
+
+    def inplace(self, *args: Any, **params: Any) -> bool:
+        return False
+
+
 class Heaviside(Elementwise):
     """`heaviside(x, h)`: 0 below 0, 1 above, h at 0."""
 
@@ -166,6 +199,8 @@ class Conj(Elementwise):
 class Part(Elementwise):
     """The real or imaginary part of a complex number; linear over the reals."""
 
+    preserves_weak = True
+
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         dtype = avals[0].dtype
         return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
@@ -180,19 +215,24 @@ class Part(Elementwise):
         return False
 
 
+def _is_weak(write: Writer) -> bool:
+    """Whether the argument is a Python number, of which `numpy.real` would make another Python number."""
+    return bool(write.avals) and write.avals[0].weak_type
+
+
 class Real(Part):
     """`real(x)`: the real part."""
 
     samples = (*complexes(), *floats(-3, 3))
 
     def impl(self, x: Array) -> Array:
-        return np.real(x)
+        return np.real(x) if type(x) is np.ndarray else np.asarray(x).real[()]
 
     def transpose(self, ct: Array, x: Any) -> Sequence[Array]:
         return (convert_element_type(ct, dtype=x.aval.dtype),)
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
-        return f"np.real({names[0]})"
+        return f"np.asarray({names[0]}).real[()]" if _is_weak(write) else f"np.real({names[0]})"
 
 
 class Imag(Part):
@@ -201,16 +241,17 @@ class Imag(Part):
     samples = complexes()
 
     def impl(self, x: Array) -> Array:
-        return np.imag(x)
+        return np.imag(x) if type(x) is np.ndarray else np.asarray(x).imag[()]
 
     def transpose(self, ct: Array, x: Any) -> Sequence[Array]:
         return (ct * x.aval.dtype.type(-1j) if x.aval.dtype.kind == "c" else 0.0 * ct,)
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
-        return f"np.imag({names[0]})"
+        return f"np.asarray({names[0]}).imag[()]" if _is_weak(write) else f"np.imag({names[0]})"
 
 
 absolute = Absolute()
+fabs = Fabs()
 sign = Sign()
 floor = Floor()
 ceil = Ceil()
@@ -221,6 +262,8 @@ remainder = Remainder()
 fmod = Fmod()
 copysign = Copysign()
 nextafter = Nextafter()
+spacing = Spacing()
+frexp_exponent = FrexpExponent()
 heaviside = Heaviside()
 conj = Conj()
 real = Real()

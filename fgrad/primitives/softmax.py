@@ -74,9 +74,7 @@ class ReduceLogsumexp(Exponentials):
         out, weights = logsumexp_and_softmax(xs[0], **params)
         return out, grow(reduce_sum(weights * ts[0], **params), out)
 
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]
-    ) -> tuple[Array, int]:
+    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]) -> tuple[Array, int]:
         moved = self.batched_axes(dims[0], axes)
         return reduce_logsumexp(xs[0], axes=moved), dims[0] - sum(a < dims[0] for a in moved)
 
@@ -100,9 +98,7 @@ class Softmax(Exponentials):
         total = reduce_sum(weighted, axes=axes)
         return weighted - out * keep_axes(total, shape_of(out), axes)
 
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]
-    ) -> tuple[Array, int]:
+    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]) -> tuple[Array, int]:
         return softmax(xs[0], axes=self.batched_axes(dims[0], axes)), dims[0]
 
 

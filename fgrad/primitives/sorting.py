@@ -79,7 +79,7 @@ class Argsort(NonDifferentiable, AlongAxis):
 
 
 class Argpartition(NonDifferentiable, AlongAxis):
-    """`argpartition(x, axis=, kth=)`: positions that put the elements of the ranks `kth` where sorting would put them."""
+    """`argpartition(x, axis=, kth=)`: positions that put the elements of ranks `kth` where sorting puts them."""
 
     samples = (Sample(spread(-2, 2, (5,)), axis=0, kth=(2,)), Sample(spread(-2, 2, (2, 4)), axis=1, kth=(0, 2)))
 
@@ -88,7 +88,7 @@ class Argpartition(NonDifferentiable, AlongAxis):
 
 
 class Permute(Linear):
-    """`permute(x, order, axis=, inverse=)`: takes along an axis the elements at `order`, a permutation of its positions.
+    """`permute(x, order, axis=, inverse=)`: the elements along an axis at `order`, a permutation of its positions.
 
     The inverse puts them back, and is the transpose.
     """
@@ -112,9 +112,7 @@ class Permute(Linear):
             raise ShapeError(message(f"`permute` of {x} by {order} along axis {axis}."))
         return ShapedArray(x.shape, x.dtype)
 
-    def transpose(
-        self, ct: Array, x: Any, order: Array, *, axis: int, inverse: bool = False
-    ) -> Sequence[Array | None]:
+    def transpose(self, ct: Array, x: Any, order: Array, *, axis: int, inverse: bool = False) -> Sequence[Array | None]:
         return permute(ct, order, axis=axis, inverse=not inverse), None
 
     def batch(
@@ -123,9 +121,7 @@ class Permute(Linear):
         x, order = (_in_front(x, dim, size) for x, dim in zip(xs, dims, strict=True))
         return permute(x, order, axis=axis + 1, inverse=inverse), 0
 
-    def lower(
-        self, write: Writer, names: Sequence[str], out: str | None, *, axis: int, inverse: bool = False
-    ) -> str:
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axis: int, inverse: bool = False) -> str:
         if inverse:
             return super().lower(write, names, None, axis=axis, inverse=inverse)
         return f"np.take_along_axis({names[0]}, {names[1]}, {axis})"
@@ -137,7 +133,7 @@ def _in_front(x: Array, dim: int | None, size: int) -> Array:
 
 
 class Searchsorted(NonDifferentiable):
-    """`searchsorted(a, v, side=)`: how many elements of the sorted `a` are below (`left`), or not above (`right`), each `v`.
+    """`searchsorted(a, v, side=)`: how many elements of the sorted `a` are below (left), not above (right), each `v`.
 
     The leading axes of `a` are shared with `v`: of shapes (*b, n) and (*b, *m) the result is (*b, *m).
     """
@@ -161,9 +157,7 @@ class Searchsorted(NonDifferentiable):
             raise ShapeError(message(f"`searchsorted` of {v} in {a} from side {side!r}."))
         return ShapedArray(v.shape, np.dtype(np.intp))
 
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, side: str
-    ) -> tuple[Array, int]:
+    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, side: str) -> tuple[Array, int]:
         a, v = xs
         if dims[0] is None and len(shape_of(a)) == 1:
             return searchsorted(a, v, side=side), dims[1]

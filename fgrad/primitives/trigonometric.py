@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ __all__ = [
     "arctanh",
     "cos",
     "cosh",
+    "deg2rad",
     "hypot",
+    "rad2deg",
     "sin",
     "sinh",
     "tan",
@@ -163,6 +166,24 @@ class Hypot(Elementwise):
         return lambda: x / radius, lambda: y / radius
 
 
+class Deg2rad(Elementwise):
+    """`deg2rad(x)`: degrees as radians."""
+
+    impl, samples = np.deg2rad, floats(-180, 180)
+
+    def derivative(self, out: Array, x: Array) -> float:
+        return math.pi / 180
+
+
+class Rad2deg(Elementwise):
+    """`rad2deg(x)`: radians as degrees."""
+
+    impl, samples = np.rad2deg, floats(-3, 3)
+
+    def derivative(self, out: Array, x: Array) -> float:
+        return 180 / math.pi
+
+
 sin = Sin()
 cos = Cos()
 tan = Tan()
@@ -177,3 +198,5 @@ arccosh = Arccosh()
 arctanh = Arctanh()
 arctan2 = Arctan2()
 hypot = Hypot()
+deg2rad = Deg2rad()
+rad2deg = Rad2deg()

@@ -31,7 +31,11 @@ class Batch(Interpreter[Mapped]):
         if all(dim is None for dim in dims):
             out = primitive.bind(*xs, **params)
             return [(y, None) for y in out] if primitive.multiple else (out, None)
-        out, dim = primitive.batch(self.size, xs, dims, **params)
+        try:
+            out, dim = primitive.batch(self.size, xs, dims, **params)
+        except Exception as error:  # the user knows the shapes of a row, not those of all rows
+            primitive.explain(error, [self.aval(state) for state in states], params)
+            raise
         return list(zip(out, dim, strict=True)) if primitive.multiple else (out, dim)
 
     def lift(self, value: Array) -> Mapped:

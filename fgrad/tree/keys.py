@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 __all__ = [
     "DictKey",
@@ -20,41 +19,83 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceKey:
+class Key:
+    """Holds one value; equal to keys of its own class with an equal value. Immutable, for keys are shared.
+
+    (Four dataclasses would do, but take half as long to import as the rest of this package.)
+    """
+
+    __slots__ = ()
+    __match_args__: tuple[str, ...] = ()
+
+    @property
+    def bare(self) -> Any:
+        """The value."""
+        return getattr(self, self.__match_args__[0])
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{self!r} is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.bare == other.bare
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.bare))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.__match_args__[0]}={self.bare!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.bare,)
+
+
+class SequenceKey(Key):
     """The place of a child in a list or tuple; prints as `[0]`."""
 
+    __slots__ = __match_args__ = ("idx",)
     idx: int
+
+    def __init__(self, idx: int) -> None:
+        object.__setattr__(self, "idx", idx)
 
     def __str__(self) -> str:
         return f"[{self.idx}]"
 
 
-@dataclass(frozen=True, slots=True)
-class DictKey:
+class DictKey(Key):
     """The key of a child in a dict; prints as `['w']`."""
 
+    __slots__ = __match_args__ = ("key",)
     key: Any
+
+    def __init__(self, key: Any) -> None:
+        object.__setattr__(self, "key", key)
 
     def __str__(self) -> str:
         return f"[{self.key!r}]"
 
 
-@dataclass(frozen=True, slots=True)
-class GetAttrKey:
+class GetAttrKey(Key):
     """The attribute that holds a child of a NamedTuple or dataclass; prints as `.w`."""
 
+    __slots__ = __match_args__ = ("name",)
     name: str
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "name", name)
 
     def __str__(self) -> str:
         return f".{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class FlattenedIndexKey:
+class FlattenedIndexKey(Key):
     """The place of a child of a class that does not name its children; prints as `[<flat index 0>]`."""
 
+    __slots__ = __match_args__ = ("key",)
     key: int
+
+    def __init__(self, key: int) -> None:
+        object.__setattr__(self, "key", key)
 
     def __str__(self) -> str:
         return f"[<flat index {self.key}>]"
@@ -96,12 +137,4 @@ def keystr(keys: Iterable[KeyEntry], *, simple: bool = False, separator: str = "
     >>> keystr((DictKey("layers"), SequenceKey(0), GetAttrKey("w")), simple=True, separator="/")
     'layers/0/w'
     """
-    return separator.join(_bare(key) if simple else str(key) for key in keys)
-
-
-def _bare(key: KeyEntry) -> str:
-    match key:
-        case SequenceKey(bare) | DictKey(bare) | GetAttrKey(bare) | FlattenedIndexKey(bare):
-            return str(bare)
-        case _:
-            return str(key)
+    return separator.join(str(key.bare if simple and isinstance(key, Key) else key) for key in keys)

@@ -1,6 +1,8 @@
 """Flattening: which objects are containers, in which order their leaves come, and what comes back."""
 
+import copy
 import enum
+import pickle
 from collections import Counter, OrderedDict, defaultdict
 from typing import Any, NamedTuple
 
@@ -228,6 +230,26 @@ def test_keys() -> None:
     assert tree.keystr(["own", tree.SequenceKey(1)], simple=True, separator=".") == "own.1"
     assert hash(tree.DictKey("a")) == hash(tree.DictKey("a"))
     assert tree.DictKey("a") != tree.GetAttrKey("a")
+    assert tree.DictKey(0) != tree.FlattenedIndexKey(0)
+    assert {tree.DictKey("a"), tree.DictKey("a"), tree.DictKey("b")} == {tree.DictKey("b"), tree.DictKey("a")}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (tree.SequenceKey(idx=1), "SequenceKey(idx=1)"),
+        (tree.DictKey(key="a"), "DictKey(key='a')"),
+        (tree.GetAttrKey(name="a"), "GetAttrKey(name='a')"),
+        (tree.FlattenedIndexKey(key=1), "FlattenedIndexKey(key=1)"),
+    ],
+)
+def test_keys_are_values(key: Any, text: str) -> None:
+    assert repr(key) == text
+    assert pickle.loads(pickle.dumps(key)) == copy.deepcopy(key) == key
+    (name,) = type(key).__match_args__
+    with pytest.raises(AttributeError, match="is immutable"):
+        setattr(key, name, 2)
+    assert repr(key) == text
 
 
 def test_is_leaf_of_paths() -> None:

@@ -1,0 +1,122 @@
+"""Values of outer transforms that a function closes over: finding them, and giving them other values.
+
+The rule of a custom function runs later than the function was written: when the transform whose values it closes over
+has ended, or at the level below. So these values become arguments, and while the function runs an `Environment` says
+what each of them stands for.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, TypeVar
+
+from fgrad.core.aval import Array, ShapedArray, aval_of
+from fgrad.core.interpreter import Interpreter, Tracer, current, reachable
+from fgrad.core.primitive import Primitive
+
+__all__ = ["Environment", "captured_tracers", "resolved", "with_captured"]
+
+Result = TypeVar("Result")
+
+_MOST = 10_000  # objects looked at
+
+
+class Environment(Interpreter[Array]):
+    """Says what the tracers that a function closes over stand for while the function runs."""
+
+    def __init__(self, tracers: Sequence[Tracer], values: Sequence[Array]) -> None:
+        super().__init__("closure")
+        self._tracers = tracers
+        self._values = {id(t): v for t, v in zip(tracers, values, strict=True)}
+
+    def adopt(self, tracer: Tracer) -> Array:
+        return self._values.get(id(tracer))
+
+    def step(self, primitive: Primitive, states: list[Array], params: dict[str, Any]) -> Any:
+        raise AssertionError("an environment owns no tracers")
+
+    def lift(self, value: Array) -> Array:
+        return value
+
+    def aval(self, state: Array) -> ShapedArray:
+        return aval_of(state)
+
+
+def captured_tracers(*functions: object) -> list[Tracer]:
+    """The tracers of open transforms that some functions close over.
+
+    The search goes through closures, defaults, `functools.partial`, bound methods, containers and the attributes of
+    instances, not through globals: a tracer there has leaked.
+    """
+    if current.get() is None:
+        return []
+    found: list[Tracer] = []
+    seen: set[int] = set()
+    stack: list[Any] = list(reversed(functions))
+    while stack and len(seen) < _MOST:
+        x = stack.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if type(x) is Tracer:
+            found.append(x)
+        elif gc.is_tracked(x):
+            stack.extend(_parts(x))
+    return [x for x in found if _is_open(x)]
+
+
+def _is_open(tracer: Tracer) -> bool:
+    interpreter = current.get()
+    while interpreter is not None:
+        if interpreter is tracer.interpreter or interpreter.adopt(tracer) is not None:
+            return True
+        interpreter = interpreter.parent
+    return False
+
+
+def _parts(x: Any) -> Iterable[Any]:
+    """What an object refers to, as far as a function that has it in its closure may use it."""
+    if isinstance(x, FunctionType):
+        cells = [c.cell_contents for c in x.__closure__ or () if _is_filled(c)]
+        return [*cells, *(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values()]
+    if isinstance(x, MethodType):
+        return [x.__func__, x.__self__]
+    if isinstance(x, partial):
+        return [x.func, *x.args, *x.keywords.values()]
+    if isinstance(x, dict):
+        return x.values()
+    if isinstance(x, (list, tuple, set, frozenset)):
+        return x
+    if isinstance(x, (type, ModuleType)):
+        return ()
+    slots = [name for cls in type(x).__mro__ for name in getattr(cls, "__slots__", ()) if hasattr(x, name)]
+    return [*getattr(x, "__dict__", {}).values(), *[getattr(x, name) for name in slots]]
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+def with_captured(tracers: Sequence[Tracer], function: Callable[..., Result]) -> Callable[..., Result]:
+    """A function that takes the values of the tracers it closes over as leading arguments."""
+    if not tracers:
+        return function
+    count = len(tracers)
+
+    @wraps(function)
+    def open_function(*args: Any) -> Result:
+        with Environment(tracers, args[:count]):
+            return function(*args[count:])
+
+    return open_function
+
+
+def resolved(values: Iterable[Any]) -> list[Any]:
+    """Values that a function returned, of which some may be tracers it closes over."""
+    return [reachable(x) if type(x) is Tracer else x for x in values]

@@ -1,0 +1,56 @@
+"""Hyperparameters: numbers, or schedules that give a number for every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+import fgrad.numpy as fnp
+from fgrad.core.aval import Array
+from fgrad.errors import ArgumentError, message
+
+__all__ = ["FIRST_STEP", "Hyper", "Schedule", "check_hyper", "first", "following"]
+
+Schedule: TypeAlias = Callable[[Array], Array]
+"""A function of the number of updates done before: `step -> value`."""
+
+Hyper: TypeAlias = float | Array | Schedule
+
+FIRST_STEP = np.int64(0)
+
+H = TypeVar("H", bound=tuple[Any, ...])
+
+
+def check_hyper(optimizer: str, **values: Hyper | None) -> None:
+    """Refuses hyperparameters that are neither real numbers nor functions."""
+    for name, value in values.items():
+        if value is None or callable(value):
+            continue
+        if isinstance(value, (int, float)) or (hasattr(value, "dtype") and fnp.ndim(value) == 0 and value.dtype.kind in "iuf"):
+            continue
+        what = f"{optimizer}: {name} must be a real number or a schedule, got {value!r:.60} of type {type(value).__name__}."
+        raise ArgumentError(message(what, cure="A schedule is a function of the step: step -> number."))
+
+
+def first(kind: Callable[..., H], given: Sequence[Hyper | None]) -> H:
+    """The hyperparameters of the first update."""
+    return kind(*[_scalar(value(FIRST_STEP)) if callable(value) else _plain(value) for value in given])
+
+
+def following(old: H, given: Sequence[Hyper | None], step: Array) -> H:
+    """The hyperparameters of a later update: those of the state, except where a schedule gives new ones."""
+    values = [_scalar(value(step)) if callable(value) else kept for value, kept in zip(given, old, strict=True)]
+    return type(old)(*values)
+
+
+def _plain(value: Hyper | None) -> Any:
+    """A number as a Python float, which takes the dtype of what it meets; so is what a user sets later on, and the types of a
+    state stay the same."""
+    return float(value) if isinstance(value, (int, np.ndarray, np.generic)) else value
+
+
+def _scalar(value: Array) -> Array:
+    """A 0-d array as the NumPy scalar that compiled code returns."""
+    return value[()] if isinstance(value, np.ndarray) else value

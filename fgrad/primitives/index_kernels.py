@@ -1,0 +1,172 @@
+"""The NumPy code that puts values at an index; generated programs call these functions.
+
+They need NumPy alone. `index` is what stands between NumPy's brackets, as `index_keys` writes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["accumulated", "combined", "padded", "placed", "replaced"]
+
+_SMALL = 256
+"""Below so many elements NumPy's own `ufunc.at` is the shortest way."""
+
+
+def placed(v: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros with `v` at an index that takes no position twice."""
+    out = np.zeros(shape, v.dtype)
+    out[index] = v
+    return out if out.ndim else out[()]
+
+
+def accumulated(v: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros to which `v` is added at an index: values that fall on the same position are summed."""
+    index = index if type(index) is tuple else (index,)
+    layout = _layout(index, len(shape)) if np.size(v) >= _SMALL else None
+    if layout is None:
+        out = np.zeros(shape, v.dtype)
+        np.add.at(out, index, v)
+        return out if out.ndim else out[()]
+    # Rows are added many times as fast where they are contiguous: so the result is laid out in memory.
+    order = [*layout.chosen, *layout.kept]
+    rows = np.zeros([shape[a] for a in order], v.dtype)
+    depth = np.ndim(v) - len(layout.kept)
+    v = np.moveaxis(v, range(layout.lead, layout.lead + depth), range(depth))
+    _combine_rows(np.add, rows, layout, v)
+    return np.transpose(rows, np.argsort(order))
+
+
+def replaced(x: Any, index: Any, v: Any, unique: bool, copy: bool = True) -> Any:
+    """`x` with `v` at an index. Where a position comes twice, the last value in C order stays."""
+    out = np.array(x) if copy else x
+    if not unique:
+        index, v = _in_order(index if type(index) is tuple else (index,), v)
+    out[index] = v
+    return out if out.ndim else out[()]
+
+
+def combined(ufunc: np.ufunc, x: Any, index: Any, v: Any, unique: bool, copy: bool = True) -> Any:
+    """`x` with every value of `v` combined into the position that it falls on."""
+    out = np.array(x) if copy else x
+    if unique:
+        out[index] = ufunc(out[index], v)
+        return out if out.ndim else out[()]
+    index = index if type(index) is tuple else (index,)
+    layout = _layout(index, out.ndim) if np.size(v) >= _SMALL and out.flags.c_contiguous else None
+    # `np.maximum.at` warns of NaNs, which `np.maximum` does not.
+    with np.errstate(invalid="ignore" if ufunc in (np.minimum, np.maximum) else None):
+        if layout is None or layout.chosen != list(range(len(layout.chosen))):
+            ufunc.at(out, index, v)
+        else:
+            _combine_rows(ufunc, out, layout, v)
+    return out if out.ndim else out[()]
+
+
+def padded(x: Any, widths: tuple[tuple[int, int], ...]) -> Any:
+    """`x` with zeros before and behind it along each axis."""
+    sizes = [low + n + high for n, (low, high) in zip(np.shape(x), widths, strict=True)]
+    inside = tuple([slice(low, low + n) for n, (low, _) in zip(np.shape(x), widths, strict=True)])
+    return placed(x, inside, tuple(sizes))
+
+
+class _Layout(NamedTuple):
+    """An index that takes positions of some axes, `chosen`, and all of the others.
+
+    Attributes:
+        chosen: the axes that positions are given for.
+        kept: the other axes.
+        positions: one integer or array for each chosen axis.
+        lead: how many axes of a value stand before those of the positions.
+    """
+
+    chosen: list[int]
+    kept: list[int]
+    positions: list[Any]
+    lead: int
+
+
+def _layout(index: tuple[Any, ...], ndim: int) -> _Layout | None:
+    chosen: list[int] = []
+    kept: list[int] = []
+    where: list[int] = []
+    for i, entry in enumerate(index):
+        if entry is None or (type(entry) is slice and entry != slice(None)):
+            return None
+        if entry is Ellipsis:
+            continue
+        axis = len(chosen) + len(kept)
+        if type(entry) is slice:
+            kept.append(axis)
+        else:
+            chosen.append(axis)
+            where.append(i)
+    kept += range(len(chosen) + len(kept), ndim)
+    if not chosen:
+        return None
+    together = where[-1] - where[0] + 1 == len(where)
+    return _Layout(chosen, kept, [index[i] for i in where], chosen[0] if together else 0)
+
+
+def _combine_rows(ufunc: np.ufunc, rows: Any, layout: _Layout, v: Any) -> None:
+    """`ufunc.at` on a contiguous array whose leading axes, like those of `v`, are the chosen ones."""
+    count = len(layout.chosen)
+    sizes, width = rows.shape[:count], math.prod(rows.shape[count:])
+    flat = _flat_positions(layout, sizes)
+    v = np.reshape(v, (flat.size, width))
+    if width == 1:
+        ufunc.at(rows.reshape(-1), flat, v[:, 0])
+    elif _distinct(flat, math.prod(sizes)):
+        table = rows.reshape(-1, width)
+        table[flat] = ufunc(table[flat], v)
+    else:
+        # NumPy combines along one axis several times as fast as it does row by row.
+        cells = flat[:, None] * width + np.arange(width)
+        ufunc.at(rows.reshape(-1), cells.reshape(-1), v.reshape(-1))
+
+
+def _flat_positions(layout: _Layout, sizes: Sequence[int]) -> Any:
+    """Where positions along several axes are in the flattened array."""
+    flat: Any = 0
+    for axis, position, size in zip(layout.chosen, layout.positions, sizes, strict=True):
+        flat = flat * size + _checked(np.asarray(position), axis, size)
+    return np.reshape(flat, -1)
+
+
+def _checked(position: Any, axis: int, size: int) -> Any:
+    """Positions that are not negative, within their axis."""
+    low, high = position.min(), position.max()
+    if low < -size or high >= size:
+        wrong = low if low < -size else high
+        raise IndexError(f"index {wrong} is out of bounds for axis {axis} with size {size}")
+    position = position.astype(np.intp, copy=False)
+    return np.where(position < 0, position + size, position) if low < 0 else position
+
+
+def _distinct(flat: Any, size: int) -> bool:
+    """Whether no position comes twice."""
+    if size <= 8 * flat.size:
+        seen = np.zeros(size, np.bool_)
+        seen[flat] = True
+        return bool(np.count_nonzero(seen) == flat.size)
+    flat = np.sort(flat)
+    return bool(np.not_equal(flat[1:], flat[:-1]).all())
+
+
+def _in_order(index: tuple[Any, ...], v: Any) -> tuple[tuple[Any, ...], Any]:
+    """The same assignment such that NumPy makes it in C order: for arrays of several axes it goes by strides."""
+    positions = [e for e in index if isinstance(e, (np.ndarray, np.generic))]
+    shape = np.broadcast_shapes(*[np.shape(e) for e in positions])
+    if len(shape) < 2:
+        return index, v
+    flat = [np.ravel(np.broadcast_to(e, shape)) for e in positions]
+    remaining = iter(flat)
+    where = [i for i, e in enumerate(index) if isinstance(e, (int, np.ndarray, np.generic))]
+    together = where[-1] - where[0] + 1 == len(where)
+    lead = sum(e is not Ellipsis for e in index[: where[0]]) if together else 0
+    v = np.reshape(v, (*v.shape[:lead], math.prod(shape), *v.shape[lead + len(shape) :]))
+    return tuple([next(remaining) if isinstance(e, (np.ndarray, np.generic)) else e for e in index]), v

@@ -1,0 +1,76 @@
+"""Examples of the primitives that hold programs: they cannot be drawn from a domain, as arrays can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fgrad.api.jit import jit
+from fgrad.control.checkpoint import checkpoint
+from fgrad.control.custom_jvp import custom_jvp
+from fgrad.control.custom_vjp import custom_vjp
+from fgrad.core.aval import Array
+
+__all__ = ["EXEMPT", "examples"]
+
+EXEMPT = {
+    "custom_linear": "stands only in the linear programs of `custom_vjp_call`, whose examples take it through every rule",
+}
+"""Primitives without samples, and why."""
+
+Example = tuple[Callable[..., list[Array]], list[Array]]
+
+
+def _program(x: Array, y: Array) -> list[Array]:
+    return [np.sin(x) * y + x * 2.0, x * y * y]
+
+
+def _with_jvp() -> Callable[..., Any]:
+    @custom_jvp
+    def weighted_sine(x: Array, y: Array) -> Array:
+        return np.sin(x) * y
+
+    @weighted_sine.defjvp
+    def rule(primals: Any, tangents: Any) -> Any:
+        (x, y), (t, u) = primals, tangents
+        return np.sin(x) * y, np.cos(x) * y * t + np.sin(x) * u
+
+    return weighted_sine
+
+
+def _with_vjp() -> Callable[..., Any]:
+    @custom_vjp
+    def weighted_sine(x: Array, y: Array) -> Array:
+        return np.sin(x) * y
+
+    weighted_sine.defvjp(
+        lambda x, y: (np.sin(x) * y, (x, y)),
+        lambda res, ct: (ct * np.cos(res[0]) * res[1], ct * np.sin(res[0])),
+    )
+    return weighted_sine
+
+
+_CALLS: dict[str, Callable[[], Callable[..., Any]]] = {
+    "jit": lambda: jit(_program),
+    "checkpoint": lambda: checkpoint(_program),
+    "custom_jvp_call": _with_jvp,
+    "custom_vjp_call": _with_vjp,
+}
+
+
+def examples(name: str, rng: np.random.Generator) -> Iterator[Example]:
+    """Functions that apply the named primitive, with arguments."""
+    make = _CALLS.get(name)
+    if make is None:
+        return
+    f = make()
+
+    def flat(*xs: Array) -> list[Array]:
+        out = f(*xs)
+        return list(out) if isinstance(out, tuple | list) else [out]
+
+    yield flat, [rng.uniform(0.5, 2, (2, 3)), rng.uniform(0.5, 2, (2, 3))]
+    yield flat, [np.float64(rng.uniform(0.5, 2)), np.float64(rng.uniform(0.5, 2))]
+    yield flat, [rng.uniform(0.5, 2, (0,)), rng.uniform(0.5, 2, (0,))]

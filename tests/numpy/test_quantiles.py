@@ -1,0 +1,87 @@
+"""Medians, quantiles, percentiles: NumPy's values and dtypes, and derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fgrad
+from fgrad.errors import ArgumentError
+from fgrad.numpy import quantiles
+from fgrad.numpy.quantiles import median, percentile, quantile
+from tests.numpy.against_numpy import agree, check, gradients, staged
+from tests.numpy.test_reductions import Case, cases
+
+METHODS = [*quantiles._CONTINUOUS, *quantiles._DISCRETE]
+PLAIN = [np.float64, np.float32, np.int64]
+
+
+@st.composite
+def filled(draw: Any, missing: bool = False) -> Case:
+    """An array with elements along the reduced axes."""
+    return draw(
+        cases(PLAIN, missing=missing).filter(lambda case: case.x.size and (case.x.ndim or case.options["axis"] is None))
+    )  # type: ignore[no-any-return]
+
+
+@given(case=filled(), missing=st.booleans())
+def test_median(case: Case, missing: bool) -> None:
+    if missing and case.x.dtype.kind == "f" and case.x.ndim:
+        case.x.flat[0] = np.nan
+    check(median, np.median, case.x, **case.options)
+
+
+shares = (
+    st.floats(0, 1) | st.lists(st.floats(0, 1), max_size=3).map(np.array) | st.just(np.array([[0.0, 0.5], [0.25, 1.0]]))
+)
+
+
+@given(case=filled(), q=shares, method=st.sampled_from(METHODS), missing=st.booleans())
+def test_quantile(case: Case, q: Any, method: str, missing: bool) -> None:
+    if missing and case.x.dtype.kind == "f" and case.x.ndim:
+        case.x.flat[0] = np.nan
+    check(quantile, np.quantile, case.x, q=q, method=method, **case.options)
+
+
+@pytest.mark.parametrize("q", [0, 30, 62.5, [0, 50, 100]])
+@pytest.mark.parametrize("dtype", PLAIN)
+def test_percentile(q: Any, dtype: Any) -> None:
+    check(percentile, np.percentile, np.array([[3, 1, 2], [5, 9, 4]], dtype), q=q, axis=1)
+
+
+@pytest.mark.parametrize("x", [[-np.inf, 1.0, np.inf], [np.inf, np.inf], [-np.inf, -np.inf, 2.0]])
+@pytest.mark.parametrize("q", [0.0, 0.25, 0.5, 1.0])
+def test_infinities(x: list[float], q: float) -> None:
+    position = q * (len(x) - 1)
+    if position.is_integer():
+        assert staged(lambda v: quantile(v, q), np.array(x)) == np.sort(x)[int(position)]
+    elif x == [np.inf, np.inf]:
+        assert staged(lambda v: quantile(v, q), np.array(x)) == np.inf
+
+
+def test_gradients() -> None:
+    x = np.random.default_rng(0).permutation(np.linspace(-1, 2, 12)).reshape(3, 4)
+    gradients(lambda v: median(v, 1), x)
+    gradients(lambda v: quantile(v, np.array([0.2, 0.7]), 1), x)
+    gradients(quantile, x, np.array([0.21, 0.77]))
+    assert fgrad.grad(lambda q: quantile(np.array([1.0, 2.0, 4.0]), q))(0.6) == 4.0
+
+
+def test_traced_shares_of_concrete_numbers() -> None:
+    agree(np.quantile([1.0, 5.0], [0.25]), staged(lambda q: quantile([1.0, 5.0], q), np.array([0.25])))
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ArgumentError, match="from 0 to 1"):
+        staged(lambda x: quantile(x, 1.5), np.ones(3))
+    with pytest.raises(ArgumentError, match="`method` is 'best'"):
+        staged(lambda x: quantile(x, 0.5, method="best"), np.ones(3))
+    with pytest.raises(ArgumentError, match="does not take `weights`"):
+        staged(lambda x: quantile(x, 0.5, weights=np.ones(3)), np.ones(3))
+    for f in (median, lambda x: quantile(x, 0.5)):
+        with pytest.raises(ArgumentError, match="of no elements"):
+            staged(f, np.ones((2, 0)))
