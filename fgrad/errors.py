@@ -251,6 +251,12 @@ def hide_frames(error: BaseException) -> None:
     error.__traceback__ = following
 
 
+def unveil(error: ValueError) -> None:
+    """Raises our error where NumPy has put a shorter one of its own in its place, of which ours is the cause."""
+    if isinstance(error.__cause__, FgradError) and not isinstance(error, FgradError):
+        raise error.__cause__.with_traceback(error.__traceback__) from None
+
+
 def public(function: Callable[P, R]) -> Callable[P, R]:
     """Marks where fgrad begins for the user: errors that pass through show no frame of fgrad."""
 
@@ -259,9 +265,8 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
         try:
             try:
                 return function(*args, **kwargs)
-            except (TypeError, ValueError) as error:  # NumPy's own word may hide ours, which is then its cause
-                if isinstance(error.__cause__, FgradError) and not isinstance(error, FgradError):
-                    raise error.__cause__.with_traceback(error.__traceback__) from None
+            except ValueError as error:
+                unveil(error)
                 raise
         except Exception as error:
             hide_frames(error)

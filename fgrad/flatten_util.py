@@ -22,9 +22,9 @@ def ravel_pytree(pytree: Any) -> tuple[Array, Callable[[Array], Any]]:
         pytree: a pytree of arrays and numbers; they may be traced.
 
     Returns:
-        The vector, of the dtype that the leaves promote to, in the order of the leaves; and a function `unravel`, from a vector
-        of that length to a pytree of the structure and shapes given. Where the leaves have several dtypes, `unravel` gives each
-        its own; where they have one, it keeps that of the vector.
+        The vector, of the dtype that the leaves promote to, in the order of the leaves; and a function
+        `unravel`, from a vector of that length to a pytree of the structure and shapes given. Where the leaves
+        have several dtypes, `unravel` gives each its own; where they have one, it keeps that of the vector.
 
     Raises:
         ShapeError: `unravel` was given an array of another shape, or, for leaves of several dtypes, of another dtype.
@@ -45,10 +45,11 @@ def ravel_pytree(pytree: Any) -> tuple[Array, Callable[[Array], Any]]:
     mixed = len(set(dtypes)) > 1
 
     def unravel(flat: Array) -> Any:
-        if fnp.shape(flat) != (length,) or (mixed and fnp.result_type(flat) != dtype):
-            what = f"unravel takes a vector {dtype}[{length}], got {fnp.result_type(flat)}{list(fnp.shape(flat))}."
-            cure = "Convert it with astype: the leaves have several dtypes, and each gets its own back." if mixed else ""
-            raise ShapeError(message(what, cure=cure))
+        if fnp.shape(flat) != (length,):
+            raise ShapeError(message(f"unravel takes a vector of {length} numbers, got {_typed(flat)}."))
+        if mixed and fnp.result_type(flat) != dtype:
+            cure = "The leaves have several dtypes, and each gets its own back: convert the vector with astype."
+            raise ShapeError(message(f"unravel takes {dtype}[{length}], got {_typed(flat)}.", cure=cure))
         parts = []
         for start, end, shape, kind in zip([0, *ends], ends, shapes, dtypes, strict=False):
             part = fnp.reshape(flat[start:end], shape)
@@ -60,3 +61,7 @@ def ravel_pytree(pytree: Any) -> tuple[Array, Callable[[Array], Any]]:
 
     vectors = [fnp.astype(fnp.ravel(x), dtype, copy=False) for x in leaves]
     return fnp.concatenate(vectors) if vectors else np.zeros(0), unravel
+
+
+def _typed(x: Array) -> str:
+    return f"{fnp.result_type(x)}{list(fnp.shape(x))}"

@@ -1,7 +1,7 @@
 """Random numbers, as JAX has them: pure functions of a key.
 
-A key is a `uint64` array of shape (2,). The same key gives the same numbers, eagerly, under `jit`, and in every row under
-`vmap`; so a key is used once, and `split` or `fold_in` makes new ones from it::
+A key is a `uint64` array of shape (2,). The same key gives the same numbers, eagerly, under `jit`, and in every
+row under `vmap`; so a key is used once, and `split` or `fold_in` makes new ones from it::
 
     key, noise_key = split(key)
     noise = normal(noise_key, (3,))
@@ -10,8 +10,10 @@ Numbers of two keys, and numbers of a key and of its children, are independent; 
 same key are not. Nothing has a derivative with respect to a key. What is drawn is differentiable in the bounds of
 `uniform`; other parameters are applied to standard numbers, as in `mean + scale * normal(key)`.
 
-Streams are those of NumPy's `Philox` bit generator and `Generator`. Sources: Salmon, Moraes, Dror & Shaw, "Parallel random
-numbers: as easy as 1, 2, 3" (SC 2011) for the generator; Claessen & Pałka, "Splittable pseudorandom number generators using
+Streams are those of NumPy's `Philox` bit generator and `Generator`. Sources: Salmon, Moraes, Dror & Shaw,
+"Parallel random numbers: as easy as 1, 2, 3" (SC 2011) for the generator; Claessen & Pałka, "Splittable
+pseudorandom number
+    generators using
 cryptographic hashing" (Haskell 2013) for deriving keys by the generator's own bijection.
 """
 
@@ -137,8 +139,8 @@ def fold_in(key: Array, data: Any) -> Array:
 def uniform(key: Array, shape: Shape = (), dtype: Any = float, minval: Any = 0.0, maxval: Any = 1.0) -> Array:
     """Real numbers that are uniform in [minval, maxval).
 
-    `minval + (maxval − minval)·u`, with u in [0, 1): differentiable in both bounds. As in NumPy, rounding may give `maxval`
-    itself where the bounds are not 0 and 1.
+    `minval + (maxval − minval)·u`, with u in [0, 1): differentiable in both bounds. As in NumPy, rounding may
+    give `maxval` itself where the bounds are not 0 and 1.
 
     Args:
         key: a key.
@@ -289,10 +291,12 @@ def rademacher(key: Array, shape: Shape = (), dtype: Any = int) -> Array:
     """Signs: −1 or 1, both equally likely.
 
     >>> rademacher(key(1), (4,))
-    array([-1,  1,  1, -1])
+    array([-1, -1,  1,  1])
     """
     _check_key(key, "rademacher")
-    signs = 2 * random_integers(key, 0, 2, shape=_static_shape(shape, "shape", "rademacher"), dtype=np.dtype(np.int8)) - 1
+    signs = (
+        2 * random_integers(key, 0, 2, shape=_static_shape(shape, "shape", "rademacher"), dtype=np.dtype(np.int8)) - 1
+    )
     return convert_element_type(signs, dtype=np.dtype(dtype))
 
 
@@ -333,14 +337,15 @@ def categorical(key: Array, logits: Any, axis: int = -1, shape: Shape | None = N
         key: a key.
         logits: real numbers, one per class; −inf for a class that must not come. Other axes are independent draws.
         axis: the axis of the classes.
-        shape: the shape of the result, to which that of `logits` without the axis broadcasts; left out, that very shape.
+        shape: the shape of the result, to which that of `logits` without the axis broadcasts; left out, that
+            very shape.
 
     Returns:
         An int64 array of positions in that axis.
 
     Raises:
-        ArgumentError: an argument is not what it should be; also when the program runs, for logits with NaN, with +inf, or
-            all of −inf.
+        ArgumentError: an argument is not what it should be; also when the program runs, for logits with NaN,
+            with +inf, or all of −inf.
 
     >>> categorical(key(0), np.log([0.1, 0.9]), shape=(5,))
     array([0, 1, 1, 1, 1])
@@ -361,9 +366,7 @@ def categorical(key: Array, logits: Any, axis: int = -1, shape: Shape | None = N
     return random_categorical(key, weights, shape=size)
 
 
-def choice(
-    key: Array, a: Any, shape: Shape = (), replace: bool = True, p: Any = None, axis: int = 0
-) -> Array:
+def choice(key: Array, a: Any, shape: Shape = (), replace: bool = True, p: Any = None, axis: int = 0) -> Array:
     """Entries of an array, or of 0, …, a − 1 for an integer a, at random.
 
     Args:
@@ -429,13 +432,17 @@ def _check_key(key: Any, function: str) -> None:
             return
         what = f"`key` must be uint64 of shape (2,), got {aval_of(key)}"
         if key.dtype == _KEY and key.shape[-1:] == (2,):
-            _refuse(function, what, f"That is an array of keys: use one (keys[0]), or map them: fgrad.vmap(random.{function}).")
+            _refuse(
+                function,
+                what,
+                f"That is an array of keys: use one (keys[0]), or map them: fgrad.vmap(random.{function}).",
+            )
         _refuse(function, what, "Make a key with fgrad.random.key(seed), and more of it with fgrad.random.split.")
     cure = "Make a key with fgrad.random.key(seed)."
     if isinstance(key, (int, np.integer)):
         cure = f"Make a key of it: fgrad.random.key({key})."
     elif isinstance(key, (np.random.Generator, np.random.RandomState)):
-        cure = "Functions of fgrad are pure: make a key of a seed with fgrad.random.key(seed), and split it for every draw."
+        cure = "Draws are pure functions: make a key with fgrad.random.key(seed), and split it for every draw."
     _refuse(function, f"`key` must be a key, got {key!r:.60} of type {type(key).__name__}", cure)
 
 
@@ -443,7 +450,11 @@ def _integer(x: Any, name: str, function: str) -> Array:
     """An integer scalar of at most 64 bits."""
     if type(x) is int:
         if not -(2**63) <= x < 2**64:
-            _refuse(function, f"`{name}` is {x}, which has more than 64 bits", f"Fold it in parts: fold_in(fold_in(key, a), b).")
+            _refuse(
+                function,
+                f"`{name}` is {x}, which has more than 64 bits",
+                "Fold it in parts: fold_in(fold_in(key, a), b).",
+            )
         return x
     x = _numbers(x, name, function)
     aval = aval_of(x)
@@ -451,7 +462,11 @@ def _integer(x: Any, name: str, function: str) -> Array:
         cure = f"Map several with fgrad.vmap(random.{function})."
         _refuse(function, f"`{name}` must be a scalar, got {aval}", cure)
     if aval.dtype.kind not in "biu":
-        _refuse(function, f"`{name}` must be an integer, got {aval}", "Give an integer, for example step rather than step / 2.")
+        _refuse(
+            function,
+            f"`{name}` must be an integer, got {aval}",
+            "Give an integer, for example step rather than step / 2.",
+        )
     return x
 
 
@@ -505,21 +520,31 @@ def _static_shape(shape: Any, name: str, function: str) -> tuple[int, ...]:
 
 def _axis(axis: Any, shape: tuple[int, ...], function: str) -> int:
     if not isinstance(axis, (int, np.integer)) or not -len(shape) <= axis < len(shape):
-        _refuse(function, f"`axis` is {axis!r:.60} for an array of shape {shape}", f"It must lie in [{-len(shape)}, {len(shape)}).")
+        _refuse(
+            function,
+            f"`axis` is {axis!r:.60} for an array of shape {shape}",
+            f"It must lie in [{-len(shape)}, {len(shape)}).",
+        )
     return int(axis) % len(shape)
 
 
 def _real_dtype(dtype: Any, function: str) -> np.dtype[Any]:
-    kind = np.dtype(dtype)
+    kind: np.dtype[Any] = np.dtype(dtype)
     if kind.kind != "f" or kind.itemsize > 8:
-        _refuse(function, f"`dtype` is {dtype_name(kind)}", "Give float64, float32 or float16, and convert with astype.")
+        _refuse(
+            function, f"`dtype` is {dtype_name(kind)}", "Give float64, float32 or float16, and convert with astype."
+        )
     return kind
 
 
 def _check_broadcast(given: tuple[int, ...], shape: tuple[int, ...], name: str, function: str) -> None:
     aligned = shape[len(shape) - len(given) :]
     if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given, aligned, strict=True)):
-        _refuse(function, f"{name} of shape {given} does not broadcast to {shape}", "Give the shape of the result as `shape`.")
+        _refuse(
+            function,
+            f"{name} of shape {given} does not broadcast to {shape}",
+            "Give the shape of the result as `shape`.",
+        )
 
 
 def _bound(x: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], function: str) -> Array:

@@ -50,7 +50,7 @@ def check(page: str, text: str) -> int:
     namespace: dict[str, Any] = {"__name__": "readme"}
     blocks = [block for block in blocks_of(text) if block.language == "python"]
     for block in blocks:
-        assert run(block, page, namespace) == block.promised, (
+        assert run(block, namespace) == block.promised, (
             f"the block at {page}:{block.line} prints otherwise"
         )
     return len(blocks)

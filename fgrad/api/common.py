@@ -128,7 +128,8 @@ def split_aux(out: Any, fun: Any, transform: str) -> tuple[Any, Any]:
         ArgumentError: it is not a pair.
     """
     if not (isinstance(out, tuple) and len(out) == 2):
-        what = f"{transform} with has_aux=True needs `{function_name(fun)}` to return a pair, but it returned {describe(out)}."
+        needs = f"{transform} with has_aux=True needs `{function_name(fun)}` to return a pair"
+        what = f"{needs}, but it returned {describe(out)}."
         raise ArgumentError(message(what, cure="Return (value, anything else), or leave has_aux out."))
     return out
 
@@ -168,17 +169,14 @@ def check_differentiable(
         nz.append(is_inexact(aval.dtype))
         if not nz[-1] and not allow_int:
             where = place_of(trees, names, i)
-            what = f"{transform} needs real or complex inputs, but {where} is {aval}: {_kind(aval.dtype)} has no derivative."
+            why = f"{'a boolean' if aval.dtype.kind == 'b' else 'an integer'} has no derivative"
+            what = f"{transform} needs real or complex inputs, but {where} is {aval}: {why}."
             convert = f"Pass {float(x)!r} for {x!r}" if type(x) in (bool, int) else f"Convert it, {where}.astype(float)"
             others = "or leave it out of argnums"
             if allow_int is not None:
                 others = "leave it out of argnums, or pass allow_int=True"
             raise NonDifferentiableError(message(what, cure=f"{convert}, {others}."))
     return nz
-
-
-def _kind(dtype: np.dtype[Any]) -> str:
-    return "a boolean" if dtype.kind == "b" else "an integer"
 
 
 def root(x: Any) -> Any:

@@ -17,7 +17,7 @@ from fgrad.core.aval import Array, aval_of
 from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs, function_name, parameter_names
 from fgrad.core.interpreter import Tracer, current
 from fgrad.core.jaxpr import ClosedJaxpr
-from fgrad.errors import ArgumentError, UnhashableStaticError, hide_frames, message, public
+from fgrad.errors import ArgumentError, FgradError, UnhashableStaticError, hide_frames, message, public, unveil
 from fgrad.transforms.stage import trace
 from fgrad.tree import PyTreeDef, flatten, flatten_with_path, keystr
 from fgrad.tree.table import describe
@@ -108,7 +108,7 @@ class Jitted(Generic[P, R_co]):
             dynamic: Any = (args, kwargs) if kwargs else args
             if self._static_names or self._static_nums:
                 dynamic, static = self._split(args, kwargs)
-            treedef = self._treedef
+            treedef: Any = self._treedef
             leaves = treedef.match(dynamic) if treedef is not None else None
             if leaves is None:
                 leaves, treedef = flatten(dynamic)
@@ -119,6 +119,12 @@ class Jitted(Generic[P, R_co]):
                 return self._first(args, kwargs, key)  # type: ignore[no-any-return]
             return traced.outdef.unflatten(traced.function(*leaves))  # type: ignore[no-any-return]
         except Exception as error:
+            try:
+                if isinstance(error, ValueError):
+                    unveil(error)
+            except FgradError as cause:
+                hide_frames(cause)
+                raise
             hide_frames(error)
             raise
 
@@ -239,7 +245,7 @@ class Lowered:
 
     def as_text(self) -> str:
         """The generated NumPy source."""
-        return self.compile().text
+        return self.compile().text.rstrip("\n")
 
 
 def _static_cure(x: Any) -> str:

@@ -128,7 +128,8 @@ def _in_dims(
             raise AxesError(message(what, cure="An axis is an integer, such as 0."))
         if where:
             aval = aval_of(x)
-            what = f"in_axes of vmap asks for axis {dim} of {where}, which is {aval} and has {plural(aval.ndim, 'axis', 'axes')}."
+            rank = plural(aval.ndim, "axis", "axes")
+            what = f"in_axes of vmap asks for axis {dim} of {where}, which is {aval} and has {rank}."
             raise AxesError(message(what, cure=f"Use None in in_axes for {where} if it is the same for all rows."))
         dims[i] = int(dim) % aval_of(x).ndim
     return dims
@@ -212,6 +213,9 @@ def _place(y: Array, dim: int | None, wanted: Any, size: int) -> Array:
     if dim is None:
         y, dim, shape = broadcast_to(y, shape=(size, *shape)), 0, (size, *shape)
     if not -len(shape) <= wanted < len(shape):
-        what = f"out_axes of vmap asks for axis {wanted} of {{where}} {{of}}, which has {plural(len(shape), 'axis', 'axes')}"
-        raise _Misplaced(what + ", that of the rows included.", "Give an axis of the stacked output.")
+        rank = plural(len(shape), "axis", "axes")
+        what = (
+            f"out_axes of vmap asks for axis {wanted} of {{where}} {{of}}, which has {rank}, that of the rows included."
+        )
+        raise _Misplaced(what, "Give an axis of the stacked output.")
     return move_axis(y, dim, wanted % len(shape))

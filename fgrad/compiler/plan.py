@@ -39,15 +39,19 @@ def plan(jaxpr: Jaxpr) -> Plan:
     """Plans a jaxpr. Arguments and constants are never written into; results own their memory."""
     owner: dict[Var, Var] = {v: v for v in (*jaxpr.constvars, *jaxpr.invars)}
     foreign = set(owner)
+    kept = set(owner)
     views: set[Var] = set()
     sharers: dict[Var, int] = {}
     steps: list[Step] = []
     for eqn, dying in zip(jaxpr.eqns, jaxpr.last_uses, strict=True):
-        overwrite = _overwritable(eqn, dying, owner, foreign, views, sharers)
+        overwrite = _overwritable(eqn, dying, owner, kept, views, sharers)
+        shared = eqn.primitive.is_view(**eqn.params) or eqn.primitive.opaque
+        if eqn.primitive.opaque:
+            kept.update(owner[a] for a in eqn.invars if type(a) is Var)
         for v in eqn.outvars:
             owner[v] = _owner(eqn, owner, overwrite) or v
             sharers[owner[v]] = sharers.get(owner[v], 0) + 1
-            if owner[v] is not v and overwrite is None:
+            if overwrite is None and shared:
                 views.add(v)
         for v in dying:
             if v in owner and owner[v] in sharers:
@@ -66,7 +70,7 @@ def _bytes(jaxpr: Jaxpr) -> int:
 def _owner(eqn: Equation, owner: dict[Var, Var], overwrite: int | None) -> Var | None:
     """Whose memory a result may be in: that of an operand, for views and for what is computed in place."""
     index = overwrite if overwrite is not None else 0 if eqn.primitive.is_view(**eqn.params) else None
-    if index is None:
+    if index is None or not eqn.invars:
         return None
     atom = eqn.invars[index]
     return None if type(atom) is Literal else owner[atom]  # type: ignore[index]
@@ -76,7 +80,7 @@ def _overwritable(
     eqn: Equation,
     dying: list[Var],
     owner: dict[Var, Var],
-    foreign: set[Var],
+    kept: set[Var],
     views: set[Var],
     sharers: dict[Var, int],
 ) -> int | None:
@@ -87,7 +91,7 @@ def _overwritable(
     if not out.shape or not eqn.primitive.inplace([a.aval for a in eqn.invars], out, **eqn.params):
         return None
     for i, atom in enumerate(eqn.invars):
-        if type(atom) is not Var or atom not in dying or atom in views or owner[atom] in foreign:
+        if type(atom) is not Var or atom not in dying or atom in views or owner[atom] in kept:
             continue
         if sharers[owner[atom]] == 1 and atom.aval.shape == out.shape and atom.aval.dtype == out.dtype:
             return i

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, eliminate_dead_code
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.shape import broadcast_to
 
-__all__ = ["eliminate_dead_code", "simplify"]
+__all__ = ["simplify"]
 
 Producers = dict[Var, Equation]
 
@@ -50,20 +50,6 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     return eliminate_dead_code(
         ClosedJaxpr(Jaxpr(closed.jaxpr.constvars, closed.jaxpr.invars, outs, eqns), closed.consts)
     )
-
-
-def eliminate_dead_code(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """Drops equations and constants that no output depends on."""
-    jaxpr = closed.jaxpr
-    live = {a for a in jaxpr.outvars if type(a) is Var}
-    eqns: list[Equation] = []
-    for eqn in reversed(jaxpr.eqns):
-        if not live.isdisjoint(eqn.outvars):
-            eqns.append(eqn)
-            live.update(a for a in eqn.invars if type(a) is Var)
-    eqns.reverse()
-    used = [(v, c) for v, c in zip(jaxpr.constvars, closed.consts, strict=True) if v in live]
-    return ClosedJaxpr(Jaxpr([v for v, _ in used], jaxpr.invars, jaxpr.outvars, eqns), [c for _, c in used])
 
 
 def _key(eqn: Equation) -> Hashable | None:

@@ -17,7 +17,7 @@ from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.interpreter import Interpreter, Tracer, current, reachable
 from fgrad.core.primitive import Primitive
 
-__all__ = ["Environment", "captured_tracers", "resolved", "with_captured"]
+__all__ = ["Environment", "captured_tracers", "with_captured"]
 
 Result = TypeVar("Result")
 
@@ -25,10 +25,14 @@ _MOST = 10_000  # objects looked at
 
 
 class Environment(Interpreter[Array]):
-    """Says what the tracers that a function closes over stand for while the function runs."""
+    """Says what the tracers that a function closes over stand for while the function runs.
+
+    It takes all operations, puts values in place of these tracers, and hands the operations on.
+    """
 
     def __init__(self, tracers: Sequence[Tracer], values: Sequence[Array]) -> None:
-        super().__init__("closure")
+        super().__init__("closure", closed=True)
+        self.enclosing = self.parent and self.parent.enclosing  # nothing is recorded here
         self._tracers = tracers
         self._values = {id(t): v for t, v in zip(tracers, values, strict=True)}
 
@@ -36,13 +40,27 @@ class Environment(Interpreter[Array]):
         return self._values.get(id(tracer))
 
     def step(self, primitive: Primitive, states: list[Array], params: dict[str, Any]) -> Any:
-        raise AssertionError("an environment owns no tracers")
+        return primitive.bind(*states, **params)
 
     def lift(self, value: Array) -> Array:
         return value
 
     def aval(self, state: Array) -> ShapedArray:
         return aval_of(state)
+
+    def value(self, state: Array) -> Array:
+        return state
+
+    constant = value
+
+    def outside(self, result: Any) -> Any:
+        """What the function returned, lists of values, as it is outside."""
+        if isinstance(result, (list, tuple)):
+            return type(result)([self.outside(x) for x in result])
+        if type(result) is not Tracer:
+            return result
+        x = reachable(result)
+        return x.state if type(x) is Tracer and x.interpreter is self else x
 
 
 def captured_tracers(*functions: object) -> list[Tracer]:
@@ -111,12 +129,7 @@ def with_captured(tracers: Sequence[Tracer], function: Callable[..., Result]) ->
 
     @wraps(function)
     def open_function(*args: Any) -> Result:
-        with Environment(tracers, args[:count]):
-            return function(*args[count:])
+        with Environment(tracers, args[:count]) as environment:
+            return environment.outside(function(*args[count:]))  # type: ignore[no-any-return]
 
     return open_function
-
-
-def resolved(values: Iterable[Any]) -> list[Any]:
-    """Values that a function returned, of which some may be tracers it closes over."""
-    return [reachable(x) if type(x) is Tracer else x for x in values]

@@ -9,11 +9,18 @@ from types import MethodType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from fgrad.control.call import called, close_over
-from fgrad.control.capture import captured_tracers, resolved, with_captured
+from fgrad.control.capture import captured_tracers, with_captured
 from fgrad.core.aval import Array, ShapedArray, aval_of
-from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name, refuse_call
+from fgrad.core.boundary import (
+    check_callable,
+    flat_leaves,
+    flat_outputs,
+    function_name,
+    place_of,
+    refuse_call,
+)
 from fgrad.core.evaluate import eval_jaxpr
-from fgrad.core.interpreter import Tracer, apply, current
+from fgrad.core.interpreter import Tracer, apply, current, owned, reachable
 from fgrad.core.jaxpr import ClosedJaxpr
 from fgrad.core.primitive import ZERO, Primitive, Zero, is_linear_input
 from fgrad.errors import ArgumentError, message
@@ -43,11 +50,11 @@ class CustomCall(Primitive):
     the function as it is written.
     """
 
-    multiple = True
+    multiple, opaque = True, True
 
     def bind(self, *args: Array, **params: Any) -> Any:
         taker = current.get()
-        while taker is not None and not taker.closed and not any(_owned(x, taker) for x in args):
+        while taker is not None and not taker.closed and not any(owned(x, taker) for x in args):
             taker = taker.parent
         if isinstance(taker, Stage):
             if not taker.closed:  # of linear maps the operations are recorded
@@ -107,10 +114,6 @@ class CustomCall(Primitive):
         return (*more, *args), {"jaxpr": closed, "rule": rule, "captured": params["captured"] + len(more)}
 
 
-def _owned(x: Array, interpreter: Any) -> bool:
-    return type(x) is Tracer and x.interpreter is interpreter
-
-
 def _run(args: Sequence[Array], params: dict[str, Any]) -> list[Array]:
     if "jaxpr" in params:
         return eval_jaxpr(params["jaxpr"].jaxpr, params["jaxpr"].consts, *args)
@@ -128,7 +131,7 @@ def captured_tangents(xs: Sequence[Array], ts: Sequence[Tangent], params: dict[s
     return [next(tangents) if m else ZERO for m in nz_out]
 
 
-def sum_tangents(left: Sequence[Tangent], right: Sequence[Tangent]) -> list[Tangent]:
+def sum_tangents(left: Sequence[Any], right: Sequence[Any]) -> list[Tangent]:
     """Tangents added up, one by one."""
     return [b if a is ZERO else a if b is ZERO else a + b for a, b in zip(left, right, strict=True)]
 
@@ -157,10 +160,10 @@ def to_front(y: Array, dim: int | None, size: int) -> Array:
 
 
 class FlatCall(NamedTuple):
-    """A call of a user's function, flattened.
+    """A call of a user's function, flattened. It keeps no array alive.
 
     Attributes:
-        leaves: the arrays among the arguments that have tangents.
+        avals: the types of the arrays in the arguments that have tangents.
         treedef: the structure of these arguments (a tuple).
         names: what these arguments are called.
         rebuild: all positional arguments, given new leaves.
@@ -168,21 +171,16 @@ class FlatCall(NamedTuple):
         captured: tracers that the function or its rule close over.
     """
 
-    leaves: list[Array]
+    avals: list[ShapedArray]
     treedef: PyTreeDef
     names: list[str]
     rebuild: Callable[[Sequence[Array]], tuple[Any, ...]]
     static: tuple[Any, ...]
     captured: list[Tracer]
 
-    @property
-    def avals(self) -> list[ShapedArray]:
-        return [aval_of(x) for x in self.leaves]
-
-    @property
-    def values(self) -> list[Array]:
-        """The captured values, then the leaves: what the primitive is applied to."""
-        return [*resolved(self.captured), *self.leaves]
+    def place(self, index: int) -> str:
+        """Where an array stands in the arguments, as `params['w']`."""
+        return place_of(self.treedef.unflatten(self.avals), self.names, index)
 
 
 class CustomFunction(Generic[P, R_co]):
@@ -205,6 +203,10 @@ class CustomFunction(Generic[P, R_co]):
         except (TypeError, ValueError):
             self._signature = None
         self._static = self._positions(nondiff_argnums)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """The value of the function."""
+        raise NotImplementedError
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -237,22 +239,27 @@ class CustomFunction(Generic[P, R_co]):
                 raise ArgumentError(message(what, cure=f"Its arguments are {listing(positional, len(positional))}."))
         return frozenset(found)
 
-    def _flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any], rules: Sequence[Any]) -> FlatCall:
-        """A call, with all arguments by position and defaults filled in."""
+    def _flatten(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], rules: Sequence[Any]
+    ) -> tuple[FlatCall, list[Array]]:
+        """A call, with all arguments by position and defaults filled in, and what the primitive is applied to."""
         names, args = self._bound(args, kwargs)
         places = [i for i in range(len(args)) if i not in self._static]
         given = [names[i] for i in places]
         leaves, treedef = flat_leaves([args[i] for i in places], given, self.kind)
 
+        template = [x if i in self._static else None for i, x in enumerate(args)]
+
         def rebuild(values: Sequence[Array]) -> tuple[Any, ...]:
-            full = list(args)
+            full = template.copy()
             for i, value in zip(places, treedef.unflatten(values), strict=True):
                 full[i] = value
             return tuple(full)
 
         static = tuple(args[i] for i in range(len(args)) if i in self._static)
         captured = captured_tracers(self.fun, *rules, static)
-        return FlatCall(leaves, treedef, given, rebuild, static, captured)
+        call = FlatCall([aval_of(x) for x in leaves], treedef, given, rebuild, static, captured)
+        return call, [*map(reachable, captured), *leaves]
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], tuple[Any, ...]]:
         """The names of all arguments, and the arguments."""
@@ -268,14 +275,15 @@ class CustomFunction(Generic[P, R_co]):
             raise
         bound.apply_defaults()
         if bound.kwargs:
-            what = f"`{self.name}` has arguments that can only be given by name ({listing(bound.kwargs, len(bound.kwargs))})."
+            names = listing(bound.kwargs, len(bound.kwargs))
+            what = f"`{self.name}` has arguments that can only be given by name ({names})."
             cure = f"A {self.kind} function takes its arguments by position: drop the `*`."
             raise ArgumentError(message(what, cure=cure))
-        names = []
+        known = []
         for name, value in bound.arguments.items():
             rest = self._signature.parameters[name].kind == inspect.Parameter.VAR_POSITIONAL
-            names += [f"{name}[{i}]" for i in range(len(value))] if rest else [name]
-        return names, bound.args
+            known += [f"{name}[{i}]" for i in range(len(value))] if rest else [name]
+        return known, bound.args
 
     def _flat_function(self, call: FlatCall, keep: Callable[[PyTreeDef], None]) -> Flat:
         """The function on flat values; the structure of its output is handed to `keep`."""
@@ -284,6 +292,6 @@ class CustomFunction(Generic[P, R_co]):
         def fun(*xs: Array) -> list[Array]:
             outs, outdef = flat_outputs(self.fun(*call.rebuild(xs)), self.kind, self.fun)  # type: ignore[call-arg]
             keep(outdef)
-            return resolved(outs)
+            return outs
 
         return with_captured(call.captured, fun)

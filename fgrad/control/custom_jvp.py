@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from fgrad.control.capture import Environment, resolved
+from fgrad.control.capture import Environment
 from fgrad.control.custom import (
     CustomCall,
     CustomFunction,
@@ -71,8 +71,8 @@ class CustomJvpCall(CustomCall):
 
     def capture_rule(self, rule: Rule, tracers: Sequence[Tracer]) -> Rule:
         def open_rule(xs: Sequence[Array], ts: Sequence[Tangent]) -> tuple[list[Array], list[Tangent]]:
-            with Environment(tracers, xs[: len(tracers)]):
-                return rule(xs[len(tracers) :], ts)
+            with Environment(tracers, xs[: len(tracers)]) as environment:
+                return environment.outside(rule(xs[len(tracers) :], ts))  # type: ignore[no-any-return]
 
         return open_rule
 
@@ -148,7 +148,8 @@ class custom_jvp(CustomFunction[P, R_co]):  # noqa: N801
 
         def rule(primals: Any, tangents: Any) -> Any:
             if len(jvps) != len(primals):
-                what = f"`{self.name}` was given {plural(len(jvps), 'rule')} by defjvps for {plural(len(primals), 'argument')}."
+                given, needed = plural(len(jvps), "rule"), plural(len(primals), "argument")
+                what = f"`{self.name}` was given {given} by defjvps for {needed}."
                 raise ArgumentError(message(what, cure="Give one per argument; None for a derivative of 0."))
             out = self(*primals)  # type: ignore[call-arg]
             terms = [jvp(t, out, *primals) for jvp, t in zip(jvps, tangents, strict=True) if jvp is not None]
@@ -164,7 +165,7 @@ class custom_jvp(CustomFunction[P, R_co]):  # noqa: N801
         if self._rule is None:
             what = f"the custom_jvp function `{self.name}` was called before it had a rule."
             raise ArgumentError(message(what, cure=f"Define one: @{self.name}.defjvp."))
-        call = self._flatten(args, kwargs, [self._rule])
+        call, values = self._flatten(args, kwargs, [self._rule])
         outdef: Any = None
 
         def keep(found: PyTreeDef) -> None:
@@ -173,7 +174,7 @@ class custom_jvp(CustomFunction[P, R_co]):  # noqa: N801
 
         fun = self._flat_function(call, keep)
         rule = self._flat_rule(call, keep)
-        outs = self.primitive.bind(*call.values, fun=fun, rule=rule, captured=len(call.captured))
+        outs = self.primitive.bind(*values, fun=fun, rule=rule, captured=len(call.captured))
         return outdef.unflatten(outs)  # type: ignore[no-any-return]
 
     def _flat_rule(self, call: FlatCall, keep: Callable[[PyTreeDef], None]) -> Rule:
@@ -186,16 +187,16 @@ class custom_jvp(CustomFunction[P, R_co]):  # noqa: N801
             full = [instantiate(t, x) for t, x in zip(ts, xs, strict=True)]
             pair = user(*call.static, call.treedef.unflatten(xs), call.treedef.unflatten(full))
             if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-                what = f"the jvp rule of `{self.name}` must return a pair (out, tangent), but it returned {describe(pair)}."
+                what = f"the jvp rule of `{self.name}` must return (out, tangent), but it returned {describe(pair)}."
                 raise OutputTypeError(message(what, cure="Return the value of the function and its tangent."))
             outs, outdef = flat_outputs(pair[0], "its jvp rule", self.fun)
             keep(outdef)
             fault = f"the jvp rule of `{self.name}` returned a tangent that is not like its value,"
-            tangents = resolved(outdef.flatten_up_to(pair[1], fault=fault))
+            tangents = outdef.flatten_up_to(pair[1], fault=fault)
             varying = [t for t in ts if t is not ZERO]
             constant = all(type(t) is Tracer for t in varying)
             checked = [self._tangent(t, i, outs, outdef, constant) for i, t in enumerate(tangents)]
-            return resolved(outs), checked
+            return outs, checked
 
         if not call.captured:
             return rule
@@ -214,18 +215,21 @@ class custom_jvp(CustomFunction[P, R_co]):  # noqa: N801
         y = aval_of(outs[index])
         if t is None or not is_inexact(y.dtype):
             return ZERO
-        where = place_of([outdef.unflatten(outs)], ["output"], index)
         rule = f"the jvp rule of `{self.name}` returned"
+
+        def where() -> str:
+            return place_of([outdef.unflatten(outs)], ["output"], index)
+
         try:
             got = aval_of(t)
         except TypeError:
-            what = f"{rule} {describe(t)} for the tangent of {where}, which is {y}."
+            what = f"{rule} {describe(t)} for the tangent of {where()}, which is {y}."
             raise OutputTypeError(message(what, cure="Return an array of that shape; None for 0.")) from None
         if got.shape != y.shape:
-            what = f"{rule} a tangent {got} for {where}, which is {y}."
+            what = f"{rule} a tangent {got} for {where()}, which is {y}."
             raise ShapeError(message(what, cure="A tangent has the shape of its value."))
         if constant and type(t) is not Tracer and np.any(t):
-            what = f"{rule} a tangent for {where} that does not depend on the tangents of the arguments."
+            what = f"{rule} a tangent for {where()} that does not depend on the tangents of the arguments."
             raise NonDifferentiableError(
                 message(what, cure="It must be linear in them: multiply by the tangent; None for 0.")
             )

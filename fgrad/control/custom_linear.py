@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.control.capture import Environment
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.boundary import function_name
-from fgrad.core.interpreter import Tracer, apply, current
+from fgrad.core.interpreter import Tracer, apply, current, owned
 from fgrad.core.primitive import ZERO, Primitive, Zero, instantiate, is_linear_input
 from fgrad.errors import MissingRuleError, message
 from fgrad.transforms import jvp as forward
@@ -22,22 +23,20 @@ __all__ = ["custom_linear"]
 
 
 class CustomLinear(Primitive):
-    """`custom_linear(*res, *ts, bwd=, count=, avals=)`: the linear map of tangents whose transpose is `bwd(*res, *cts)`.
+    """`custom_linear(*res, *ts, bwd=, count=, avals=)`: the linear map whose transpose is `bwd(*res, *cts)`.
 
     Where its transpose is asked for, that is the rule; elsewhere the rule, linear in its cotangents, is recorded and
     transposed.
     """
 
-    multiple = True
+    multiple, opaque = True, True
 
     def bind(self, *args: Array, **params: Any) -> Any:
         taker = current.get()
-        while taker is not None and not taker.closed:
-            if any(type(x) is Tracer and x.interpreter is taker for x in args):
-                if isinstance(taker, Stage):
-                    return apply(taker, self, args, params)
-                break
+        while taker is not None and not taker.closed and not any(owned(x, taker) for x in args):
             taker = taker.parent
+        if isinstance(taker, Environment) or (isinstance(taker, Stage) and not taker.closed):
+            return apply(taker, self, args, params)
         return self.impl(*args, **params)
 
     __call__ = bind

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from fgrad.control.capture import resolved, with_captured
+from fgrad.control.capture import with_captured
 from fgrad.control.custom import (
     CustomCall,
     CustomFunction,
@@ -20,8 +20,8 @@ from fgrad.control.custom import (
     to_front,
 )
 from fgrad.control.custom_linear import custom_linear
-from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
-from fgrad.core.boundary import check_callable, flat_outputs, place_of
+from fgrad.core.aval import Array, aval_of, is_inexact
+from fgrad.core.boundary import check_callable, flat_outputs
 from fgrad.core.interpreter import Tracer
 from fgrad.core.primitive import ZERO, instantiate
 from fgrad.errors import ArgumentError, OutputTypeError, ShapeError, TreeStructureError, message, public
@@ -166,7 +166,7 @@ class custom_vjp(CustomFunction[P, R_co]):  # noqa: N801
         if self._fwd is None or self._bwd is None:
             what = f"the custom_vjp function `{self.name}` was called before it had a rule."
             raise ArgumentError(message(what, cure=f"Define one: {self.name}.defvjp(fwd, bwd)."))
-        call = self._flatten(args, kwargs, [self._fwd, self._bwd])
+        call, values = self._flatten(args, kwargs, [self._fwd, self._bwd])
         outdef: Any = None
 
         def keep(found: PyTreeDef) -> None:
@@ -175,7 +175,7 @@ class custom_vjp(CustomFunction[P, R_co]):  # noqa: N801
 
         fun = self._flat_function(call, keep)
         rule = self._flat_rule(call, keep, lambda: outdef)
-        outs = self.primitive.bind(*call.values, fun=fun, rule=rule, captured=len(call.captured))
+        outs = self.primitive.bind(*values, fun=fun, rule=rule, captured=len(call.captured))
         return outdef.unflatten(outs)  # type: ignore[no-any-return]
 
     def _flat_rule(self, call: FlatCall, keep: Callable[[PyTreeDef], None], outdef: Callable[[], PyTreeDef]) -> VjpRule:
@@ -184,28 +184,26 @@ class custom_vjp(CustomFunction[P, R_co]):  # noqa: N801
         assert user_fwd is not None
         assert user_bwd is not None
         resdef: Any = None
-        avals = call.avals
 
         @wraps(user_fwd)
         def fwd(*xs: Array) -> tuple[list[Array], list[Array]]:
             nonlocal resdef
             pair = user_fwd(*call.rebuild(xs))
             if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-                what = f"the forward rule of `{self.name}` must return a pair (out, res), but it returned {describe(pair)}."
-                raise OutputTypeError(
-                    message(what, cure="Return the value and what bwd needs: (out, res); res may be None.")
-                )
+                what = f"the forward rule of `{self.name}` must return (out, res), but it returned {describe(pair)}."
+                cure = "Return the value, and what the backward rule needs (None if nothing)."
+                raise OutputTypeError(message(what, cure=cure))
             outs, found = flat_outputs(pair[0], "its forward rule", self.fun)
             res, resdef = flat_outputs(pair[1], "the residuals of its forward rule", self.fun)
             keep(found)
-            return resolved(outs), resolved(res)
+            return outs, res
 
         @wraps(user_bwd)
         def bwd(*values: Array) -> list[Array]:
             count = resdef.num_leaves
             res, ct = resdef.unflatten(values[:count]), outdef().unflatten(values[count:])
             flat = self._cotangents(user_bwd(*call.static, res, ct), call)
-            return resolved([self._cotangent(c, i, a, call) for i, (c, a) in enumerate(zip(flat, avals, strict=True))])
+            return [self._cotangent(c, i, call) for i, c in enumerate(flat)]
 
         rule = VjpRule(fwd, bwd)
         return self.primitive.capture_rule(rule, call.captured) if call.captured else rule
@@ -215,12 +213,11 @@ class custom_vjp(CustomFunction[P, R_co]):  # noqa: N801
         expected = call.treedef.children()
         if not isinstance(cts, (tuple, list)) or len(cts) != len(expected):
             needed = f"{plural(len(expected), 'cotangent')} ({', '.join(call.names)})"
-            what = (
-                f"the backward rule of `{self.name}` must return a tuple of {needed}, but it returned {describe(cts)}."
-            )
-            cure = (
-                "Return (ct,): a tuple also for one." if len(expected) == 1 else "Return one per argument; None for 0."
-            )
+            rule = f"the backward rule of `{self.name}`"
+            what = f"{rule} must return a tuple of {needed}, but it returned {describe(cts)}."
+            cure = "Return one per argument; None for 0."
+            if len(expected) == 1:
+                cure = "Return (ct,): a tuple also for one argument."
             raise TreeStructureError(message(what, cure=cure))
         flat: list[Any] = []
         for ct, argument, name in zip(cts, expected, call.names, strict=True):
@@ -228,20 +225,20 @@ class custom_vjp(CustomFunction[P, R_co]):  # noqa: N801
             flat += [None] * argument.num_leaves if ct is None else argument.flatten_up_to(ct, fault=fault)
         return flat
 
-    def _cotangent(self, ct: Any, index: int, aval: ShapedArray, call: FlatCall) -> Array:
+    def _cotangent(self, ct: Any, index: int, call: FlatCall) -> Array:
         """A cotangent that the backward rule returned, of the shape of its argument; zeros for `None` and for
         integers."""
+        aval = call.avals[index]
         if ct is None or not is_inexact(aval.dtype):
             return np.zeros(aval.shape, aval.dtype)
-        where = place_of(call.treedef.unflatten(call.leaves), call.names, index)
+        rule = f"the backward rule of `{self.name}`"
         try:
             got = aval_of(ct)
         except TypeError:
-            what = f"the backward rule of `{self.name}` returned {describe(ct)} as the cotangent of {where}, which is {aval}."
+            what = f"{rule} returned {describe(ct)} as the cotangent of {call.place(index)}, which is {aval}."
             raise OutputTypeError(message(what, cure="Return an array of that shape; None for 0.")) from None
         if got.shape != aval.shape:
-            what = f"the backward rule of `{self.name}` returned a cotangent {got} for {where}, which is {aval}."
-            raise ShapeError(
-                message(what, cure="A cotangent has the shape of its argument: sum over what was broadcast.")
-            )
+            what = f"{rule} returned a cotangent {got} for {call.place(index)}, which is {aval}."
+            cure = "A cotangent has the shape of its argument: sum over what was broadcast."
+            raise ShapeError(message(what, cure=cure))
         return ct if got.dtype == aval.dtype else convert_element_type(ct, dtype=aval.dtype)

@@ -34,7 +34,8 @@ class StopGradient(NonDifferentiable):
         return _stop_gradient(xs[0]), dims[0]
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
-        return names[0]
+        # A Python scalar is read out of the result, as out of that of a ufunc.
+        return f"np.asarray({names[0]})" if write.avals and write.avals[0].weak_type else names[0]
 
 
 _stop_gradient = StopGradient()
@@ -44,7 +45,10 @@ def stop_gradient(x: Any) -> Any:
     """The same values with derivative 0, of every order.
 
     Args:
-        x: a pytree of arrays.
+        x: a pytree of arrays; what is no floating-point array is handed on as it is.
+
+    Returns:
+        The pytree, whose arrays are constants for every derivative.
 
     >>> import fgrad
     >>> fgrad.grad(lambda x: x * fgrad.stop_gradient(x))(3.0)

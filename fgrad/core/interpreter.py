@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 
-from fgrad.core.aval import Array, ShapedArray, is_inexact
+from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.holders import holder
 from fgrad.core.jaxpr import Jaxpr, Literal, Var
 from fgrad.core.usage import assigning, indexing
@@ -48,6 +48,7 @@ __all__ = [
     "leaked",
     "lift",
     "origin",
+    "owned",
     "reachable",
     "replayed",
 ]
@@ -94,6 +95,10 @@ class Interpreter(Generic[State]):
 
     def value(self, state: State) -> Array:
         """The concrete value that a state stands for, or `None` where only the abstract value is known."""
+        return None
+
+    def constant(self, state: State) -> Array:
+        """The value of a state where nothing is lost in taking it for the traced one, or `None`."""
         return None
 
     def adopt(self, tracer: Tracer) -> Array:
@@ -209,10 +214,11 @@ class Tracer:
     @public
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         x = reachable(self)
-        value = x.concrete if type(x) is Tracer else x
-        if value is not None and not is_inexact(self.dtype):  # there is no derivative to lose
-            return np.array(value, dtype, copy=copy)
-        raise self._no_array()
+        while type(x) is Tracer:
+            x = x.interpreter.constant(x.state)
+        if x is None:
+            raise self._no_array()
+        return np.array(x, dtype, copy=copy)
 
     @public
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -255,7 +261,7 @@ class Tracer:
 
     def _number(self, what: str) -> Array:
         """The value for `float(x)`. `array[0] = x` asks for one, too, and would silently lose the derivative."""
-        if assigning():
+        if assigning() and self.interpreter.constant(self.state) is None:
             raise self._no_array()
         return self._known(ConcretizationTypeError, what, _VALUE_CURE)
 
@@ -307,7 +313,8 @@ _ARRAY_CURE = (
 def install(**methods: Any) -> None:
     """Gives `Tracer` methods and properties; the modules that define the operations call it."""
     for name, method in methods.items():
-        setattr(Tracer, name, property(public(method.fget)) if isinstance(method, property) else public(method))
+        fget = getattr(method, "fget", None)
+        setattr(Tracer, name, property(public(fget)) if fget is not None else public(method))
 
 
 def install_operators(**methods: Callable[..., Any]) -> None:
@@ -339,7 +346,7 @@ def dispatch(primitive: Primitive, args: tuple[Array, ...], params: dict[str, An
             if type(x) is Tracer and x.interpreter is interpreter:
                 return apply(interpreter, primitive, args, params)
         interpreter = interpreter.parent
-    return dispatch(primitive, tuple([adopted(x) if type(x) is Tracer else x for x in args]), params)
+    raise leaked(next(x for x in args if type(x) is Tracer))
 
 
 def apply(interpreter: Interpreter[Any], primitive: Primitive, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
@@ -355,15 +362,18 @@ def apply(interpreter: Interpreter[Any], primitive: Primitive, args: tuple[Array
     return Tracer(interpreter, out)
 
 
+def owned(x: Array, interpreter: Interpreter[Any]) -> bool:
+    """Whether a value is a tracer of an interpreter."""
+    return type(x) is Tracer and x.interpreter is interpreter
+
+
 def lift(interpreter: Interpreter[State], x: Array) -> State:
     """Lifts a value that an interpreter does not own; only plain values and tracers of its ancestors may be."""
     if type(x) is Tracer:
         ancestor = interpreter.parent
         while ancestor is not x.interpreter:
             if ancestor is None:
-                x = adopted(x)
-                own = type(x) is Tracer and x.interpreter is interpreter
-                return x.state if own else lift(interpreter, x)  # type: ignore[no-any-return]
+                return lift(interpreter, adopted(x))
             ancestor = ancestor.parent
     elif type(x) is np.ndarray and x.dtype.kind in "OSUmM":
         what = f"an array of dtype {x.dtype} cannot be combined with traced values, in {interpreter.describe()}."

@@ -13,7 +13,7 @@ from fgrad.errors import SourceLine
 if TYPE_CHECKING:
     from fgrad.core.primitive import Primitive
 
-__all__ = ["Atom", "ClosedJaxpr", "Equation", "Jaxpr", "Literal", "Var", "inline_literals"]
+__all__ = ["Atom", "ClosedJaxpr", "Equation", "Jaxpr", "Literal", "Var", "eliminate_dead_code", "inline_literals"]
 
 
 class Var:
@@ -143,6 +143,20 @@ def inline_literals(invars: Sequence[Var], outvars: Sequence[Atom], eqns: Sequen
     ]
     outs = [close(a) for a in outvars]
     return ClosedJaxpr(Jaxpr(list(constvars.values()), invars, outs, closed), consts)
+
+
+def eliminate_dead_code(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Drops equations and constants that no output depends on."""
+    jaxpr = closed.jaxpr
+    live = {a for a in jaxpr.outvars if type(a) is Var}
+    eqns: list[Equation] = []
+    for eqn in reversed(jaxpr.eqns):
+        if not live.isdisjoint(eqn.outvars):
+            eqns.append(eqn)
+            live.update(a for a in eqn.invars if type(a) is Var)
+    eqns.reverse()
+    used = [(v, c) for v, c in zip(jaxpr.constvars, closed.consts, strict=True) if v in live]
+    return ClosedJaxpr(Jaxpr([v for v, _ in used], jaxpr.invars, jaxpr.outvars, eqns), [c for _, c in used])
 
 
 _SCALARS = frozenset({bool, int, float, complex})

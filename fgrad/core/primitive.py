@@ -81,12 +81,14 @@ class Primitive:
         name: the class's name in snake case.
         multiple: the results are a list.
         preserves_weak: Python scalars alone give a Python scalar, as Python's own operators do.
+        opaque: any result may be an argument or a constant as it is, or a view of one.
         samples: what the generic tests are run on.
     """
 
     name: str
     multiple: bool = False
     preserves_weak: bool = False
+    opaque: bool = False
     samples: Iterable[Sample] = ()
     impl: Callable[..., Any]
 

@@ -119,7 +119,7 @@ def cumulative_sum(
     >>> cumulative_sum([1, 2, 3], include_initial=True)
     array([0, 1, 3, 6])
     """
-    if type(x) is not Tracer and not is_traced(x):
+    if not is_traced(x) and hasattr(np, "cumulative_sum"):
         return np.cumulative_sum(x, axis=axis, dtype=dtype, out=out, include_initial=include_initial)
     refuse("cumulative_sum", out=out)
     return _standard("cumulative_sum", x, axis, dtype, include_initial)
@@ -133,7 +133,7 @@ def cumulative_prod(
     >>> cumulative_prod([1, 2, 3], include_initial=True)
     array([1, 1, 2, 6])
     """
-    if type(x) is not Tracer and not is_traced(x):
+    if not is_traced(x) and hasattr(np, "cumulative_prod"):
         return np.cumulative_prod(x, axis=axis, dtype=dtype, out=out, include_initial=include_initial)
     refuse("cumulative_prod", out=out)
     return _standard("cumulative_prod", x, axis, dtype, include_initial)

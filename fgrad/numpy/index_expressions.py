@@ -22,7 +22,7 @@ from fgrad.numpy.dispatch import as_operand
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.index_keys import ARRAY, FULL, GAP, Entry, Key, broadcast_arrays_shape, slice_entry
 
-__all__ = ["Index", "concrete_mask", "parse_index"]
+__all__ = ["Index", "concrete_mask", "parse_index", "static_slice"]
 
 _VALID = "Integers, slices, `...`, `None`, and integer or boolean arrays are indices."
 
@@ -168,7 +168,7 @@ class _Parser:
             self._place(np.zeros(int(entry), np.intp))
         elif kind is slice:
             size = self._next()
-            self.key.append(FULL if entry == _ALL else slice_entry(_static_slice(entry), size))
+            self.key.append(FULL if entry == _ALL else slice_entry(static_slice(entry), size))
         elif kind is int:
             self._integer(entry)
         elif kind is np.ndarray and entry.dtype == np.bool_:
@@ -213,8 +213,12 @@ class _Parser:
 _ALL = slice(None)
 
 
-def _static_slice(s: slice) -> slice:
-    """A slice whose bounds are plain integers."""
+def static_slice(s: slice) -> slice:
+    """A slice whose bounds have values.
+
+    Raises:
+        TracerIntegerConversionError: one has none.
+    """
     if Tracer in (type(s.start), type(s.stop), type(s.step)):
         for bound in (s.start, s.stop, s.step):
             if type(bound) is Tracer and bound.concrete is None:

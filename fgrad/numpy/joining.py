@@ -56,7 +56,10 @@ def _promoted(xs: Sequence[Array], dtype: Any, casting: str, name: str) -> list[
     """Arrays under one dtype: the given one, or that which they promote to."""
     if not xs:
         raise ArgumentError(message(f"{name} takes at least one array."))
-    common = np.result_type(*[aval_of(x).dtype for x in xs])
+    dtypes = [aval_of(x).dtype for x in xs]
+    if dtype is None and all([d == dtypes[0] for d in dtypes]):
+        return list(xs)
+    common = np.result_type(*dtypes)
     target = common if dtype is None else np.dtype(dtype)
     if not np.can_cast(common, target, casting):  # type: ignore[arg-type]
         what = f"{name}: arrays of dtype {common} cannot be cast to {target} by the rule '{casting}'."

@@ -16,6 +16,7 @@ from fgrad.numpy.axes import as_dtype, given, kept, mask_of, masked, reduced_axe
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
 from fgrad.primitives.comparison import gt, is_nan, logical_and, logical_not, select
 from fgrad.primitives.families import shape_of
+from fgrad.primitives.root import root
 
 __all__ = [
     "nanargmax",
@@ -248,4 +249,4 @@ def nanstd(
     if type(a) is not Tracer and not is_traced(a, where, mean):
         return np.nanstd(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
     refuse("nanstd", out=out)
-    return reductions.root(_nan_variance(a, axis, dtype, ddof, keepdims, where, mean, correction))
+    return root(_nan_variance(a, axis, dtype, ddof, keepdims, where, mean, correction))

@@ -19,9 +19,10 @@ from fgrad.numpy.dispatch import as_operand, is_traced, refuse
 from fgrad.primitives import reductions
 from fgrad.primitives.comparison import eq, logical_or, lt, maximum, minimum, ne, select
 from fgrad.primitives.elementwise import mul
-from fgrad.primitives.exponential import exp, log, sqrt, square
+from fgrad.primitives.exponential import exp, log, square
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.reductions import reduce_and, reduce_max, reduce_min, reduce_or, reduce_prod
+from fgrad.primitives.root import root
 from fgrad.primitives.rounding import absolute, imag, real, sign
 from fgrad.primitives.shape import broadcast_to, reduce_sum, reshape, transpose
 from fgrad.primitives.softmax import reduce_logsumexp
@@ -344,12 +345,6 @@ def squares_over(
 def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of the real part."""
     return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
-
-
-def root(v: Array) -> Array:
-    """√v, with derivative 0 (not infinite) at 0: that of a standard deviation or a norm."""
-    flat = eq(v, 0)
-    return as_dtype(select(flat, 0, sqrt(select(flat, 1, v))), aval_of(v).dtype)
 
 
 def _variance(

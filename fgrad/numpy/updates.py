@@ -9,17 +9,26 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from fgrad.core.aval import Array, aval_of
-from fgrad.core.interpreter import Tracer
+from fgrad.core.interpreter import Tracer, dispatch
 from fgrad.core.primitive import Primitive
 from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.dispatch import as_operand, is_traced
-from fgrad.numpy.index_expressions import Index, parse_index
+from fgrad.numpy.index_expressions import Index, parse_index, static_slice
 from fgrad.numpy.parts import outside_transforms, strong
 from fgrad.primitives.comparison import ge, logical_and, lt, maximum, minimum, select
 from fgrad.primitives.elementwise import div, neg
 from fgrad.primitives.exponential import pow
 from fgrad.primitives.families import shape_of
-from fgrad.primitives.index_keys import ARRAY, GAP, Key, broadcast_arrays_shape, indexed_shape, lead, slice_entry
+from fgrad.primitives.index_keys import (
+    ARRAY,
+    FULL,
+    GAP,
+    Key,
+    broadcast_arrays_shape,
+    indexed_shape,
+    lead,
+    slice_entry,
+)
 from fgrad.primitives.indexing import gather
 from fgrad.primitives.joining import pad
 from fgrad.primitives.rounding import remainder
@@ -44,16 +53,21 @@ def getitem(x: Array, index: Any) -> Array:
     """`x[index]`, as NumPy has it; for a tracer `x`, or an index that holds tracers."""
     aval = aval_of(x)
     shape = aval.shape
-    if type(index) is int and shape and -shape[0] <= index < shape[0]:
-        position = index + shape[0] if index < 0 else index
-        return gather(x, key=(position, *[_FULL] * (len(shape) - 1)), unique=True)
+    kind = type(index)
+    if shape and kind is not tuple:  # short ways for what is common
+        rest = (FULL,) * (len(shape) - 1)
+        if kind is int and -shape[0] <= index < shape[0]:
+            position = index + shape[0] if index < 0 else index
+            return dispatch(gather, (x,), {"key": (position, *rest), "unique": True})
+        if kind is slice:
+            entry = slice_entry(static_slice(index), shape[0])
+            return x if entry == FULL else dispatch(gather, (x,), {"key": (entry, *rest), "unique": True})
+        if kind is np.ndarray and index.ndim and index.dtype.kind in "iu":
+            return dispatch(gather, (x, index), {"key": (ARRAY, *rest), "unique": index.size <= 1})
     parsed = parse_index(shape, index)
-    if parsed.key == tuple([_FULL] * len(shape)) and not aval.weak_type:
+    if parsed.key == (FULL,) * len(shape) and not aval.weak_type:
         return x
     return _gathered(strong(x), parsed)
-
-
-_FULL = ("slice", None, None, None)
 
 
 def _gathered(x: Array, index: Index) -> Array:

@@ -5,9 +5,9 @@
     updates, state = opt.update(grads, state, params)
     params = apply_updates(params, updates)
 
-A state is a NamedTuple. Its `hyper` holds the hyperparameters of the next update, as leaves: read them, replace them
-(`state._replace(hyper=state.hyper._replace(learning_rate=1e-4))`, without another trace under `jit`), differentiate with
-respect to them, or map over them with `vmap`.
+A state is a NamedTuple. Its `hyper` holds the hyperparameters of the next update, as leaves: read them, replace
+them (`state._replace(hyper=state.hyper._replace(learning_rate=1e-4))`, without another trace under `jit`),
+differentiate with respect to them, or map over them with `vmap`.
 """
 
 from fgrad.optim.adam import AdamHyper, AdamState, AdamWHyper, adam, adamw

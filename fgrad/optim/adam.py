@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import fgrad.numpy as fnp
 from fgrad import tree
-from fgrad.core.aval import Array
+from fgrad.core import Array
 from fgrad.optim.check import check_params, check_state, check_tree
 from fgrad.optim.hyper import FIRST_STEP, Hyper, check_hyper, first, following
 from fgrad.optim.leaves import cast, in_precision, scaled, square, zeros
@@ -78,7 +77,8 @@ def adam(
     >>> updates
     array([-0.1,  0.1])
 
-    Source: Kingma & Ba, "Adam: a method for stochastic optimization" (ICLR 2015), algorithm 1, in the order of computation of
+    Source: Kingma & Ba, "Adam: a method for stochastic optimization" (ICLR 2015), algorithm 1, in the order of
+        computation of
     its section 2; Dozat, "Incorporating Nesterov momentum into Adam" (2016).
     """
     check_hyper("adam", learning_rate=learning_rate, b1=b1, b2=b2, eps=eps, eps_root=eps_root)
@@ -116,8 +116,8 @@ def adamw(
         eps: added to the denominator.
         eps_root: added under the root.
         weight_decay: a number, or a schedule.
-        mask: which parameters decay: a pytree of booleans (a prefix of the parameters), or a function from the parameters to
-            one. Left out, all do.
+        mask: which parameters decay: a pytree of booleans (a prefix of the parameters), or a function from the
+            parameters to one. Left out, all do.
         nesterov: look one step ahead.
 
     Returns:
@@ -135,7 +135,9 @@ def adamw(
 
     Source: Loshchilov & Hutter, "Decoupled weight decay regularization" (ICLR 2019), algorithm 2.
     """
-    check_hyper("adamw", learning_rate=learning_rate, b1=b1, b2=b2, eps=eps, eps_root=eps_root, weight_decay=weight_decay)
+    check_hyper(
+        "adamw", learning_rate=learning_rate, b1=b1, b2=b2, eps=eps, eps_root=eps_root, weight_decay=weight_decay
+    )
     given = (learning_rate, b1, b2, eps, weight_decay)
 
     def init(params: Any) -> AdamState:
@@ -159,33 +161,35 @@ def _first_state(params: Any, hyper: Any) -> AdamState:
 
 
 def _step(grads: Any, state: AdamState, eps_root: float, nesterov: bool) -> tuple[Any, Array, Any, Any]:
-    """The updates, and what becomes of the counter and the means.
+    """The updates, and what becomes of the counter and the means; leaf by leaf, which keeps each in cache.
 
-    The corrections 1 − bᵗ are scalars, so they are worked into the scalars: √(ν / c + r) + eps = (√(ν + r·c) + eps·√c) / √c.
+    The corrections 1 − bᵗ are scalars, so they are worked into the scalars:
+    √(ν / c + r) + eps = (√(ν + r·c) + eps·√c) / √c.
     """
     rate, b1, b2, eps = state.hyper[:4]
     count = state.count + 1
-    mu = tree.map(_mean(b1), state.mu, grads)
-    nu = tree.map(_mean(b2), state.nu, tree.map(square, grads))
     bias1, bias2 = 1 - b1**count, 1 - b2**count
     root = fnp.sqrt(bias2)
+    if nesterov:
+        ahead, now = -rate * root * b1 / (1 - b1 ** (count + 1)), -rate * root * (1 - b1) / bias1
+    else:
+        ahead, now = -rate * root / bias1, None
 
-    def divided(direction: Array, n: Array) -> Array:
-        if eps_root:
-            n = n + in_precision(eps_root * bias2, n)
-        return direction / (fnp.sqrt(n) + in_precision(eps * root, n))
+    def leaf(g: Array, m: Array, n: Array) -> tuple[Array, Array, Array]:
+        m, n = _mean(b1, m, g), _mean(b2, n, square(g))
+        inside = n + in_precision(eps_root * bias2, n) if eps_root else n
+        direction = scaled(ahead, m) if now is None else scaled(ahead, m) + scaled(now, g)
+        return direction / (fnp.sqrt(inside) + in_precision(eps * root, n)), m, n
 
-    if not nesterov:
-        step = -rate * root / bias1
-        return tree.map(lambda m, n: scaled(step, divided(m, n)), mu, nu), count, mu, nu
-    ahead, now = -rate * root * b1 / (1 - b1 ** (count + 1)), -rate * root * (1 - b1) / bias1
-    updates = tree.map(lambda m, n, g: divided(scaled(ahead, m) + scaled(now, g), n), mu, nu, grads)
+    gradients, structure = tree.flatten(grads)
+    leaves = [leaf(*x) for x in zip(gradients, tree.leaves(state.mu), tree.leaves(state.nu), strict=True)]
+    updates, mu, nu = (structure.unflatten([x[i] for x in leaves]) for i in range(3))
     return updates, count, mu, nu
 
 
-def _mean(decay: Array) -> Callable[[Array, Array], Array]:
+def _mean(decay: Array, mean: Array, x: Array) -> Array:
     """One step of an exponentially decaying mean, in the dtype of the mean."""
-    return lambda m, x: cast(scaled(decay, m) + scaled(1 - decay, x), m)
+    return cast(scaled(decay, mean) + scaled(1 - decay, x), mean)
 
 
 def _decaying(mask: Any, params: Any) -> Any:

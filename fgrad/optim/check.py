@@ -22,7 +22,9 @@ def check_tree(function: str, name: str, given: Any, reference_name: str, refere
     wanted, expected = tree.flatten(reference)
     if structure != expected:
         fault = tree.difference(expected, structure)
-        raise TreeStructureError(message(f"{function}: `{name}` does not have the structure of {reference_name}, {fault}."))
+        raise TreeStructureError(
+            message(f"{function}: `{name}` does not have the structure of {reference_name}, {fault}.")
+        )
     for i, (x, y) in enumerate(zip(leaves, wanted, strict=True)):
         if fnp.shape(x) != fnp.shape(y):
             path = tree.keystr(tree.leaves_with_path(given)[i][0])

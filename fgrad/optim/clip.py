@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import fgrad.numpy as fnp
 from fgrad import tree
-from fgrad.core.aval import Array
+from fgrad.core import Array
 from fgrad.optim.check import check_state
 from fgrad.optim.hyper import FIRST_STEP, Hyper, check_hyper, first, following
 from fgrad.optim.leaves import scaled, square
@@ -62,7 +62,8 @@ def clip_by_global_norm(max_norm: Hyper) -> GradientTransformation:
     >>> float(updates["a"]), float(updates["b"])
     (0.6000000000000001, 0.8)
 
-    Source: Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks" (ICML 2013), algorithm 1.
+    Source: Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks" (ICML 2013),
+        algorithm 1.
     """
     check_hyper("clip_by_global_norm", max_norm=max_norm)
 
@@ -75,6 +76,8 @@ def clip_by_global_norm(max_norm: Hyper) -> GradientTransformation:
         long = norm > limit
         factor = fnp.where(long, limit / fnp.where(long, norm, 1.0), 1.0)
         count = state.count + 1
-        return tree.map(lambda g: scaled(factor, g), grads), ClipState(count, following(state.hyper, (max_norm,), count))
+        return tree.map(lambda g: scaled(factor, g), grads), ClipState(
+            count, following(state.hyper, (max_norm,), count)
+        )
 
     return GradientTransformation(init, update)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 import fgrad.numpy as fnp
-from fgrad.core.aval import Array
+from fgrad.core import Array
 from fgrad.errors import ArgumentError, message
 
 __all__ = ["FIRST_STEP", "Hyper", "Schedule", "check_hyper", "first", "following"]
@@ -28,9 +28,12 @@ def check_hyper(optimizer: str, **values: Hyper | None) -> None:
     for name, value in values.items():
         if value is None or callable(value):
             continue
-        if isinstance(value, (int, float)) or (hasattr(value, "dtype") and fnp.ndim(value) == 0 and value.dtype.kind in "iuf"):
+        if isinstance(value, (int, float)) or (
+            hasattr(value, "dtype") and fnp.ndim(value) == 0 and value.dtype.kind in "iuf"
+        ):
             continue
-        what = f"{optimizer}: {name} must be a real number or a schedule, got {value!r:.60} of type {type(value).__name__}."
+        got = f"{value!r:.60} of type {type(value).__name__}"
+        what = f"{optimizer}: {name} must be a real number or a schedule, got {got}."
         raise ArgumentError(message(what, cure="A schedule is a function of the step: step -> number."))
 
 
@@ -46,8 +49,10 @@ def following(old: H, given: Sequence[Hyper | None], step: Array) -> H:
 
 
 def _plain(value: Hyper | None) -> Any:
-    """A number as a Python float, which takes the dtype of what it meets; so is what a user sets later on, and the types of a
-    state stay the same."""
+    """A number as a Python float, which takes the dtype of what it meets.
+
+    It is also what a user sets later on, and so the types of a state stay the same.
+    """
     return float(value) if isinstance(value, (int, np.ndarray, np.generic)) else value
 
 

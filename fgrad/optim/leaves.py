@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import fgrad.numpy as fnp
-from fgrad.core.aval import Array
+from fgrad.core import Array
 
 __all__ = ["cast", "in_precision", "scaled", "square", "zeros"]
 

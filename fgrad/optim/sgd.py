@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fgrad import tree
-from fgrad.core.aval import Array
+from fgrad.core import Array
 from fgrad.optim.check import check_state, check_tree
 from fgrad.optim.hyper import FIRST_STEP, Hyper, check_hyper, first, following
 from fgrad.optim.leaves import cast, scaled, zeros

@@ -230,8 +230,8 @@ class Select(Elementwise):
 class Extremum(Elementwise):
     """The larger or smaller of two numbers.
 
-    Where both are equal, each has derivative ½. But beside a plain Python number, which is a constant, the derivative there
-    is 0, the shortest of the subgradients, as it is of |x| at 0.
+    Where both are equal, each has derivative ½. But beside a plain Python number, which is a constant, the
+    derivative there is 0, the shortest of the subgradients, as it is of |x| at 0.
     """
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
@@ -256,25 +256,25 @@ def _beside_constant(out: Array, constant: Array, t: Array) -> Array:
 
 
 class Maximum(Extremum):
-    """`maximum(x, y)`: the larger of two numbers, NaN if one is NaN. Derivative at ties: ½ each, 0 beside a Python number."""
+    """`maximum(x, y)`: the larger of two numbers, NaN if one is NaN. Ties: see `Extremum`."""
 
     impl, samples = np.maximum, (*floats(-3, 3, 2), Sample(spread(0, 1, (4,)), spread(2, 3, (4,))))
 
 
 class Minimum(Extremum):
-    """`minimum(x, y)`: the smaller of two numbers, NaN if one is NaN. Derivative at ties: ½ each, 0 beside a Python number."""
+    """`minimum(x, y)`: the smaller of two numbers, NaN if one is NaN. Ties: see `Extremum`."""
 
     impl, samples = np.minimum, (*floats(-3, 3, 2), Sample(spread(0, 1, (4,)), spread(2, 3, (4,))))
 
 
 class Fmax(Extremum):
-    """`fmax(x, y)`: the larger of two numbers, ignoring a NaN. Derivative at ties: ½ each, 0 beside a Python number."""
+    """`fmax(x, y)`: the larger of two numbers, ignoring a NaN. Ties: see `Extremum`."""
 
     impl, samples = np.fmax, floats(-3, 3, 2)
 
 
 class Fmin(Extremum):
-    """`fmin(x, y)`: the smaller of two numbers, ignoring a NaN. Derivative at ties: ½ each, 0 beside a Python number."""
+    """`fmin(x, y)`: the smaller of two numbers, ignoring a NaN. Ties: see `Extremum`."""
 
     impl, samples = np.fmin, floats(-3, 3, 2)
 

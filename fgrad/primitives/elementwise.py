@@ -59,6 +59,9 @@ class Elementwise(Primitive):
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         """The dtype of the result by NumPy's own promotion, for dtypes and (weak) Python types."""
         ufunc: Any = self.impl
+        if not isinstance(ufunc, np.ufunc):
+            ones = [key(1) if isinstance(key, type) else np.ones(0, key) for key in keys]
+            return np.asarray(ufunc(*ones)).dtype
         keys = tuple([_BOOL if key is bool else key for key in keys])  # NEP 50: a Python bool is not weak
         try:
             return ufunc.resolve_dtypes((*keys, *[None] * ufunc.nout))[-1]  # type: ignore[no-any-return]

@@ -165,7 +165,8 @@ class Pow(Elementwise):
 class FloatPower(Pow):
     """`float_power(x, y)`: xʸ in float64 at least; derivatives as those of `pow`."""
 
-    impl, preserves_weak = np.float_power, False
+    impl: Any = np.float_power
+    preserves_weak = False
 
 
 class Ldexp(Elementwise):

@@ -117,6 +117,9 @@ def _misfit(shape: tuple[int, ...], key: Key) -> ShapeError:
 
 def broadcast_arrays_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     """The shape that index arrays have together."""
+    first = shapes[0]
+    if all([s == first for s in shapes]):
+        return first
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -130,6 +133,8 @@ def broadcast_arrays_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]
 @lru_cache(maxsize=4096)
 def _template(key: Key) -> tuple[tuple[Any, ...], tuple[int, ...]]:
     parts = [_part(entry) for entry in key]
+    while len(parts) > 1 and parts[-1] == slice(None) and GAP not in key:
+        parts.pop()
     return tuple(parts), tuple(i for i, entry in enumerate(key) if entry == ARRAY)
 
 
@@ -144,6 +149,8 @@ def to_index(key: Key, arrays: Sequence[Array]) -> tuple[Any, ...]:
     parts, slots = _template(key)
     if not slots:
         return parts
+    if len(slots) == 1:
+        return (*parts[: slots[0]], arrays[0], *parts[slots[0] + 1 :])
     filled = list(parts)
     for slot, array in zip(slots, arrays, strict=True):
         filled[slot] = array

@@ -90,6 +90,16 @@ def _power(x: Array, y: Any) -> Any:
     return _pow[0](x, y)
 
 
+@public
+def _divmod(x: Any, y: Any) -> tuple[Array, Array]:
+    return x // y, x % y
+
+
+@public
+def _rdivmod(y: Any, x: Any) -> tuple[Array, Array]:
+    return x // y, x % y
+
+
 _pow = _binary(pow)
 for _name, _primitive in {
     "add": add,
@@ -120,8 +130,8 @@ install_operators(
     __pos__=lambda x: x,
     __abs__=_unary(absolute),
     __invert__=_unary(bitwise_not),
-    __divmod__=public(lambda x, y: (x // y, x % y)),
-    __rdivmod__=public(lambda y, x: (x // y, x % y)),
+    __divmod__=_divmod,
+    __rdivmod__=_rdivmod,
 )
 
 

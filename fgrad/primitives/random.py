@@ -1,8 +1,9 @@
 """Random numbers as pure functions of a key, on NumPy's Philox bit generator.
 
-Philox is a keyed bijection of 256-bit counters: block `c` of a stream is Philox_key(c), so the numbers are a function of
-the key alone (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The highest
-word of the counter says what a block is for; children of a key and numbers drawn with it never share a block.
+Philox is a keyed bijection of 256-bit counters: block `c` of a stream is Philox_key(c), so the numbers are a
+function of the key alone (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+The highest word of the counter says what a block is for; children of a key and numbers drawn with it never
+share a block.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ _WORD = 2**64 - 1
 _KEY = np.dtype(np.uint64)
 _NO_KEY = np.zeros(2, np.uint64)
 
+RowType = tuple[tuple[int, ...], np.dtype[Any]]
+
 
 class _Streams(threading.local):
-    """One generator per thread, which is set to the start of a stream before each use: ten times quicker than a new one."""
+    """One generator per thread. To set it to the start of a stream is ten times quicker than to make another."""
 
     def __init__(self) -> None:
         self.bits = np.random.Philox(0)
@@ -76,10 +79,12 @@ class Draw(NonDifferentiable):
 
     rank = 1
 
-    def row(self, *operands: Array, **params: Any) -> Array:
+    def row(self, *args: Any, **params: Any) -> Array:
+        """`row(*operands, **params)`: the result for one key."""
         self._missing("row")
 
-    def row_type(self, *avals: ShapedArray, **params: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, *args: Any, **params: Any) -> RowType:
+        """`row_type(*avals, **params)`: the shape and dtype of that."""
         self._missing("row_type")
 
     def impl(self, *operands: Array, **params: Any) -> Array:
@@ -122,12 +127,17 @@ class RandomSeed(Draw):
     """`random_seed(seed)`: the key of an integer."""
 
     rank = 0
-    samples = (Sample(np.int64(0)), Sample(np.int64(-1)), Sample(np.arange(4, dtype=np.uint8)), Sample(np.zeros((0,), np.int64)))
+    samples = (
+        Sample(np.int64(0)),
+        Sample(np.int64(-1)),
+        Sample(np.arange(4, dtype=np.uint8)),
+        Sample(np.zeros((0,), np.int64)),
+    )
 
     def row(self, seed: Array) -> Array:
         return _streams.start(_NO_KEY, _SEED, _word(seed)).bit_generator.random_raw(2)
 
-    def row_type(self, seed: ShapedArray) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, seed: ShapedArray) -> RowType:
         return (2,), _KEY
 
 
@@ -140,7 +150,7 @@ class RandomSplit(Draw):
         words = _streams.start(key, _SPLIT).bit_generator.random_raw(2 * num)
         return np.reshape(words, (num, 2))
 
-    def row_type(self, key: ShapedArray, *, num: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, key: ShapedArray, *, num: int) -> RowType:
         return (num, 2), _KEY
 
 
@@ -152,7 +162,7 @@ class RandomFoldIn(Draw):
     def row(self, key: Array, data: Array) -> Array:
         return _streams.start(key, _FOLD, _word(data)).bit_generator.random_raw(2)
 
-    def row_type(self, key: ShapedArray, data: ShapedArray) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, key: ShapedArray, data: ShapedArray) -> RowType:
         return (2,), _KEY
 
 
@@ -167,11 +177,9 @@ class RandomBits(Draw):
 
     def row(self, key: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         generator = _streams.start(key, _NUMBERS)
-        return generator.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)  # type: ignore[arg-type]
+        return generator.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
-    def row_type(
-        self, key: ShapedArray, *, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, key: ShapedArray, *, shape: tuple[int, ...], dtype: np.dtype[Any]) -> RowType:
         return shape, dtype
 
 
@@ -214,9 +222,7 @@ class RandomReal(Draw):
         out = DISTRIBUTIONS[distribution](_streams.start(key, _NUMBERS), shape, dtype)
         return np.asarray(out).astype(dtype, copy=False)
 
-    def row_type(
-        self, key: ShapedArray, *, distribution: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, key: ShapedArray, *, distribution: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> RowType:
         return shape, dtype
 
 
@@ -241,7 +247,7 @@ class RandomIntegers(Draw):
 
     def row_type(
         self, key: ShapedArray, low: ShapedArray, high: ShapedArray, *, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    ) -> RowType:
         return shape, dtype
 
 
@@ -259,15 +265,15 @@ class RandomPermutation(Draw):
             return order
         return generator.permuted(order, axis=-1, out=order)
 
-    def row_type(self, key: ShapedArray, *, shape: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, key: ShapedArray, *, shape: tuple[int, ...]) -> RowType:
         return shape, _I64
 
 
 class RandomCategorical(Draw):
     """`random_categorical(key, weights, shape=)`: positions in the last axis of `weights`, as likely as their weights.
 
-    By inversion of the distribution function: one uniform number per draw, and the first position whose cumulative weight
-    exceeds that share of the total.
+    By inversion of the distribution function: one uniform number per draw, and the first position whose
+    cumulative weight exceeds that share of the total.
     """
 
     samples = (
@@ -284,9 +290,7 @@ class RandomCategorical(Draw):
             return np.searchsorted(cumulative, share, side="right")
         return np.add.reduce(cumulative <= np.asarray(share)[..., None], axis=-1, dtype=np.int64)
 
-    def row_type(
-        self, key: ShapedArray, weights: ShapedArray, *, shape: tuple[int, ...]
-    ) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def row_type(self, key: ShapedArray, weights: ShapedArray, *, shape: tuple[int, ...]) -> RowType:
         return shape, _I64
 
 

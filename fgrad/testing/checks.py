@@ -13,7 +13,7 @@ from fgrad.api.linear import jvp, vjp
 from fgrad.core.aval import Array, aval_of
 from fgrad.errors import ArgumentError, CheckError, message
 from fgrad.testing.compare import Difference, different_types, judge, rounding, unequal, worst
-from fgrad.testing.points import Direction, Point, dot
+from fgrad.testing.points import Direction, Point, dot, no_tangent
 from fgrad.testing.references import Reference, directional_derivative
 from fgrad.tree import flatten
 
@@ -175,7 +175,8 @@ def _pullback_of(point: Point, rng: np.random.Generator) -> Callable[..., Any]:
         out, f_vjp = vjp(point.f, *args)
         outs, outdef = flatten(out)
         given = dict(zip(point.moving, cts, strict=True))
-        found = f_vjp(outdef.unflatten([_typed(given[i], y) if i in given else y for i, y in enumerate(outs)]))
+        full = [_typed(given[i], y) if i in given else no_tangent(y) for i, y in enumerate(outs)]
+        found = f_vjp(outdef.unflatten(full))
         return [ct for ct, m in zip(flatten(found)[0], point.nz, strict=True) if m]
 
     return _named(pullback, f"vjp({point.name})", point)

@@ -71,19 +71,25 @@ def rounding(x: Array, eps: float, *, elementwise: bool = False) -> Array:
     return np.asarray(2**12 * eps * size + 2**6 * eps * largest)
 
 
-def different_types(expected: Array, got: Array) -> str | None:
-    """How the types of two arrays differ: in dtype or shape, or in that one is a scalar and the other is not."""
+def different_types(expected: Array, got: Array, *, strict: bool = False) -> str | None:
+    """How the types of two arrays differ: in dtype or shape, or in that one is a Python number and the other is not.
+
+    A NumPy scalar and an array without axes differ if this is `strict`: NumPy itself makes no rule of which it returns.
+    """
     a, b = aval_of(expected), aval_of(got)
     if (a.shape, a.dtype) != (b.shape, b.dtype):
         return f"expected {a}, got {b}"
-    if a.weak_type != b.weak_type or isinstance(expected, np.ndarray) != isinstance(got, np.ndarray):
+    scalars = isinstance(expected, np.ndarray) != isinstance(got, np.ndarray)
+    if a.weak_type != b.weak_type or (strict and scalars):
         return f"expected a {type(expected).__name__}, got a {type(got).__name__}, of type {b}"
     return None
 
 
-def unequal(expected: Array, got: Array, atol: float | None = None, rtol: float | None = None) -> str | None:
+def unequal(
+    expected: Array, got: Array, atol: float | None = None, rtol: float | None = None, *, strict: bool = False
+) -> str | None:
     """How two arrays that should agree up to rounding do not; exact for integers and booleans."""
-    types = different_types(expected, got)
+    types = different_types(expected, got, strict=strict)
     if types is not None:
         return f" has another type: {types}"
     dtype = aval_of(expected).dtype

@@ -13,7 +13,7 @@ from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.errors import CheckError
 from fgrad.tree import flatten, flatten_with_path, keystr
 
-__all__ = ["Direction", "Point", "dot", "random_like", "typical_size"]
+__all__ = ["Direction", "Point", "dot", "no_tangent", "random_like", "typical_size"]
 
 Direction = list[Array | None]
 """One array per leaf; `None` where a leaf stays as it is."""
@@ -84,13 +84,13 @@ class Point:
 
     def tangent_tree(self, ts: Direction) -> tuple[Any, ...]:
         """A direction as tangents of the arguments."""
-        full = [_zero(x) if t is None else t for x, t in zip(self.leaves, ts, strict=True)]
+        full = [no_tangent(x) if t is None else t for x, t in zip(self.leaves, ts, strict=True)]
         return self.treedef.unflatten(full)  # type: ignore[no-any-return]
 
     def cotangent_tree(self, cts: Sequence[Array]) -> Any:
         """Cotangents of the inexact outputs as those of the output."""
         given = iter(cts)
-        return self.outdef.unflatten([next(given) if i in self.moving else _zero(y) for i, y in enumerate(self.outs)])
+        return self.outdef.unflatten([next(given) if i in self.moving else no_tangent(y) for i, y in enumerate(self.outs)])
 
     def call(self, leaves: Sequence[Array]) -> list[Array]:
         """The inexact outputs at other arguments."""
@@ -110,7 +110,8 @@ def typical_size(x: Array) -> float:
     return largest if largest > 0 else 1.0
 
 
-def _zero(x: Array) -> Array:
+def no_tangent(x: Array) -> Array:
+    """Zeros as the tangent of an array; of dtype `float0` where it has none."""
     aval = aval_of(x)
     return np.zeros(aval.shape, aval.dtype if is_inexact(aval.dtype) else float0)
 

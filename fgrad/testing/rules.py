@@ -293,7 +293,7 @@ def check_compiled(f: Flat, variants: Sequence[Sequence[Array]]) -> None:
         kept = [np.array(x) for x in xs]
         outs = function(*xs)
         for i, (y, z) in enumerate(zip(expected, outs, strict=True)):
-            wrong = unequal(y, z)
+            wrong = unequal(y, z, strict=True)
             if wrong:
                 raise CheckError(f"compiled result {i}{wrong}")
             if isinstance(z, np.ndarray) and any(np.shares_memory(z, x) for x in xs if isinstance(x, np.ndarray)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.interpreter import Interpreter, Tracer, lift
 from fgrad.core.primitive import Primitive
@@ -51,6 +53,13 @@ class Batch(Interpreter[Mapped]):
     def value(self, state: Mapped) -> Array:
         return state[0] if state[1] is None else None
 
+    constant = value
+
+    def argument(self, x: Array, dim: int | None) -> Array:
+        """What the traced function is given. Unmapped arrays are traced, too: a mapped value may then be their index."""
+        plain = dim is None and (type(x) is not np.ndarray or not x.ndim)
+        return x if plain else Tracer(self, (x, dim))
+
     def mapped(self, x: Array) -> Mapped:
         """What an output of the traced function is: the value over all rows, and its mapped axis."""
         if type(x) is Tracer and x.interpreter is self:
@@ -68,6 +77,6 @@ def batch(
     """Maps a flat function over an axis of each argument; the results with the axis that is mapped in each."""
     interpreter = Batch(size, function=function or f)
     with interpreter:
-        outs = f(*[x if dim is None else Tracer(interpreter, (x, dim)) for x, dim in zip(xs, dims, strict=True)])
+        outs = f(*[interpreter.argument(x, dim) for x, dim in zip(xs, dims, strict=True)])
         mapped = [interpreter.mapped(y) for y in outs]
     return [y for y, _ in mapped], [dim for _, dim in mapped]

@@ -9,10 +9,10 @@ from weakref import WeakKeyDictionary
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.evaluate import eval_jaxpr
 from fgrad.core.interpreter import Tracer, interpret
-from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, Var, inline_literals
+from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, Var, eliminate_dead_code, inline_literals
 from fgrad.core.primitive import ZERO, instantiate
 from fgrad.transforms.batch import Batch
-from fgrad.transforms.jvp import Jvp, linearize
+from fgrad.transforms.jvp import Jvp, Linearize, linearize
 from fgrad.transforms.stage import Stage, trace
 from fgrad.transforms.transpose import transpose_eqns
 
@@ -51,6 +51,24 @@ def jvp_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> tuple[ClosedJaxpr, t
     Returns:
         The jaxpr, whose outputs are the values and then the non-zero tangents, and the mask of these.
     """
+    return _pushed(closed, nz, Jvp)
+
+
+@_cached
+def tangent_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
+    """The jaxpr of the tangents alone, linear in them; every equation is either linear or of values alone.
+
+    Returns:
+        The jaxpr, which takes the inputs, then the tangents of those that `nz` marks, and the mask of its outputs.
+    """
+    # A call that computes values and tangents in one equation could not be transposed: Linearize keeps them apart.
+    pushed, nz_out = _pushed(closed, nz, Linearize)
+    jaxpr = pushed.jaxpr
+    tangents = Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars[len(nz_out) :], jaxpr.eqns)
+    return eliminate_dead_code(ClosedJaxpr(tangents, pushed.consts)), nz_out
+
+
+def _pushed(closed: ClosedJaxpr, nz: tuple[bool, ...], mode: type[Jvp]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     avals = closed.in_avals
     marked = [a for a, m in zip(avals, nz, strict=True) if m]
     nz_out: list[bool] = []
@@ -58,20 +76,11 @@ def jvp_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> tuple[ClosedJaxpr, t
     def run(*args: Array) -> list[Array]:
         tangents = iter(args[len(avals) :])
         states = [(x, next(tangents) if m else ZERO) for x, m in zip(args, nz, strict=False)]
-        pairs = interpret(Jvp("jvp"), closed.jaxpr, closed.consts, states)
+        pairs = interpret(mode("jvp"), closed.jaxpr, closed.consts, states)
         nz_out.extend(t is not ZERO for _, t in pairs)
         return [y for y, _ in pairs] + [t for _, t in pairs if t is not ZERO]
 
     return trace(run, avals + marked), tuple(nz_out)
-
-
-@_cached
-def tangent_jaxpr(closed: ClosedJaxpr, nz: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
-    """`jvp_jaxpr` without the values among its outputs."""
-    pushed, nz_out = jvp_jaxpr(closed, nz)
-    jaxpr = pushed.jaxpr
-    tangents = Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars[len(nz_out) :], jaxpr.eqns)
-    return ClosedJaxpr(tangents, pushed.consts), nz_out
 
 
 class LinearizedJaxpr(NamedTuple):

@@ -48,6 +48,9 @@ class Jvp(Interpreter[Pair]):
     def value(self, state: Pair) -> Array:
         return state[0]
 
+    def constant(self, state: Pair) -> Array:
+        return state[0] if state[1] is ZERO else None
+
     def pair(self, x: Array) -> Pair:
         """What an output of the traced function is: value and tangent."""
         if type(x) is Tracer and x.interpreter is self:

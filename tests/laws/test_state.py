@@ -77,9 +77,10 @@ def test_an_exception_in_the_middle_of_a_trace_leaves_nothing_behind(call: str, 
         CALLS[call](fails)
     assert current.get() is None
     assert replayed.get() is None
-    assert type(seen[0]) is Tracer
-    with pytest.raises(UnexpectedTracerError, match="fails"):
-        seen[0] + 1.0
+    if call != "checkpoint":  # which runs the function on values
+        assert type(seen[0]) is Tracer
+        with pytest.raises(UnexpectedTracerError, match="fails"):
+            seen[0] + 1.0
     assert type(np.sin(X)) is np.ndarray
     np.testing.assert_allclose(grad(energy)(X), energy_gradient(X))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from fgrad.core.aval import is_inexact
 from fgrad.transforms.jvp import jvp
 from fgrad.transforms.stage import trace
 
-__all__ = ["agree", "check", "gradients", "online", "staged"]
+__all__ = ["agree", "check", "gradients", "online", "rows", "staged"]
 
 
 def staged(f: Callable[..., Any], *xs: Any) -> Any:
@@ -86,3 +87,18 @@ def gradients(f: Callable[..., Any], *xs: Any) -> None:
     second = fgrad.jvp(first, xs, tuple(ts))[1]
     for got, ahead, behind in zip(second, moved(first, 1), moved(first, -1), strict=True):
         np.testing.assert_allclose(got, (ahead - behind) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
+def rows(f: Callable[..., Any], *xs: Any) -> None:
+    """vmap over any of the arguments, at any axis, and jit of it, against a loop over the rows."""
+    rng = np.random.default_rng(0)
+    for mapped in itertools.product([False, True], repeat=len(xs)):
+        if not any(mapped):
+            continue
+        axes = tuple(int(rng.integers(np.ndim(x) + 1)) if m else None for x, m in zip(xs, mapped, strict=True))
+        many = [[x + k * 0.5 for k in range(3)] if m else [x] * 3 for x, m in zip(xs, mapped, strict=True)]
+        given = [x if d is None else np.stack(r, d) for x, r, d in zip(xs, many, axes, strict=True)]
+        expected = [f(*[r[k] for r in many]) for k in range(3)]
+        mapped_f = fgrad.vmap(f, in_axes=axes)
+        for run in (mapped_f, fgrad.jit(mapped_f)):
+            np.testing.assert_allclose(run(*given), expected, rtol=1e-12, atol=1e-12)

@@ -86,9 +86,9 @@ def test_lists_of_traced_values() -> None:
 
 
 def test_array_copies_and_asarray_does_not() -> None:
-    closed = fgrad.make_jaxpr(lambda x: creation.asarray(x))(X)
+    closed = fgrad.make_jaxpr(creation.asarray)(X)
     assert not closed.eqns
-    closed = fgrad.make_jaxpr(lambda x: creation.array(x))(X)
+    closed = fgrad.make_jaxpr(creation.array)(X)
     assert [eqn.primitive.name for eqn in closed.eqns] == ["copy"]
 
 
@@ -103,7 +103,7 @@ def test_keywords_that_mean_nothing_for_traced_arrays_are_refused() -> None:
 def test_full() -> None:
     check(lambda x: creation.full((2, 3), x), lambda x: np.full((2, 3), x), np.arange(3))
     check(lambda x: creation.full(4, x, np.float32), lambda x: np.full(4, x, np.float32), np.float64(2.5))
-    check(lambda a, x: creation.full_like(a, x), lambda a, x: np.full_like(a, x), np.arange(3), np.float64(2.7))
+    check(creation.full_like, np.full_like, np.arange(3), np.float64(2.7))
     gradients(lambda x: creation.full((2, 3), x), np.arange(3.0))
     with pytest.raises(ShapeError, match="does not broadcast"):
         fgrad.jit(lambda x: creation.full((2, 2), x))(np.arange(3))
@@ -119,7 +119,7 @@ def test_arange() -> None:
     assert fgrad.grad(lambda x: np.sum(creation.arange(int(x)) * x))(4.0) == 6.0
     assert fgrad.jvp(lambda x: creation.arange(0, x, 0.5), (1.5,), (1.0,))[0].tolist() == [0.0, 0.5, 1.0]
     with pytest.raises(ConcretizationTypeError, match=r"arange needs values for its bounds(?s:.*)linspace"):
-        fgrad.jit(lambda n: creation.arange(n))(3)
+        fgrad.jit(creation.arange)(3)
 
 
 SPANS: list[tuple[Any, Any]] = [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import fgrad
 from fgrad.errors import ArgumentError
 from fgrad.numpy import cumulative
-from tests.numpy.against_numpy import agree, check, gradients, staged
+from tests.numpy.against_numpy import agree, check, gradients, rows, staged
 from tests.numpy.test_reductions import DTYPES, elements, shapes
 
 
@@ -24,6 +24,15 @@ def test_cumulative(name: str, shape: Any, dtype: Any, axis: Any, wide: bool) ->
     check(getattr(cumulative, name), getattr(np, name), x, axis=axis, **options)
 
 
+@pytest.mark.parametrize("name", ["cumulative_sum", "cumulative_prod"])
+def test_newer_functions_on_any_numpy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are there also where NumPy does not have them yet."""
+    monkeypatch.delattr(np, name, raising=False)
+    found = getattr(cumulative, name)([1, 2, 3], include_initial=True)
+    np.testing.assert_array_equal(found, [0, 1, 3, 6] if name == "cumulative_sum" else [1, 1, 2, 6])
+
+
+@pytest.mark.skipif(not hasattr(np, "cumulative_sum"), reason="NumPy 2.1 has them first")
 @pytest.mark.parametrize("name", ["cumulative_sum", "cumulative_prod"])
 @given(shape=shapes, dtype=st.sampled_from(DTYPES), axis=st.none() | st.integers(-3, 2), initial=st.booleans())
 def test_standard_forms(name: str, shape: Any, dtype: Any, axis: Any, initial: bool) -> None:
@@ -74,6 +83,13 @@ def test_gradients() -> None:
     gradients(lambda v: cumulative.diff(v, 2, 1), x)
     gradients(lambda v, w: cumulative.diff(v, prepend=w), x, np.ones((3, 1)))
     gradients(lambda y, x: cumulative.trapezoid(y, x, axis=0), x, np.cumsum(x**2, 0))
+
+
+def test_rows() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    for f in (cumulative.cumsum, cumulative.cumprod, cumulative.nancumsum, cumulative.diff, cumulative.ediff1d):
+        rows(f, x)
+    rows(cumulative.trapezoid, x, np.arange(4.0))
 
 
 def test_cumprod_at_zeros() -> None:

@@ -37,7 +37,9 @@ def test_result_type_is_numpys() -> None:
         assert dtypes.result_type(x, y) == expected
         assert while_traced(dtypes.result_type, x, y) == expected
         assert while_traced(lambda t, y=y: dtypes.result_type(t, y), x) == expected
-        assert while_traced(lambda t, y=y: dtypes.result_type(t, np.asarray(y).dtype), x) == np.result_type(x, np.asarray(y).dtype)
+        assert while_traced(lambda t, y=y: dtypes.result_type(t, np.asarray(y).dtype), x) == np.result_type(
+            x, np.asarray(y).dtype
+        )
 
 
 def test_facts_about_arrays() -> None:

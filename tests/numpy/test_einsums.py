@@ -13,7 +13,7 @@ from fgrad.core import ShapedArray
 from fgrad.errors import ArgumentError, ShapeError
 from fgrad.numpy.einsums import einsum, einsum_path
 from fgrad.transforms.stage import trace
-from tests.numpy.against_numpy import agree, check, gradients, staged
+from tests.numpy.against_numpy import agree, check, gradients, rows, staged
 from tests.numpy.test_reductions import elements
 
 EXPRESSIONS: list[tuple[str, tuple[tuple[int, ...], ...]]] = [
@@ -89,6 +89,12 @@ def test_values(subscripts: str, shapes: Any, dtype: Any) -> None:
 def test_gradients(subscripts: str, shapes: Any) -> None:
     rng = np.random.default_rng(0)
     gradients(lambda *a: einsum(subscripts, *a), *[rng.normal(size=shape) for shape in shapes])
+
+
+@pytest.mark.parametrize(("subscripts", "shapes"), EXPRESSIONS)
+def test_rows(subscripts: str, shapes: Any) -> None:
+    rng = np.random.default_rng(0)
+    rows(lambda *a: einsum(subscripts, *a), *[rng.normal(size=shape) for shape in shapes])
 
 
 @st.composite

@@ -231,7 +231,9 @@ def test_a_float_tracer_is_no_index() -> None:
 
 
 def test_slices_without_values() -> None:
-    with pytest.raises(TracerIntegerConversionError, match="a slice needs values for its bounds, got a traced i64") as raised:
+    with pytest.raises(
+        TracerIntegerConversionError, match="a slice needs values for its bounds, got a traced i64"
+    ) as raised:
         fgrad.jit(lambda x, n: x[:n])(X, 2)
     assert "dynamic_slice" in str(raised.value)
 
@@ -323,6 +325,20 @@ def test_updates_of_rows(name: str, mapped: tuple[int | None, ...]) -> None:
         agree(updated(name, *row), out[k])
 
 
+@pytest.mark.parametrize("name", UPDATES)
+def test_compiled_gradients_of_updates(name: str) -> None:
+    """The transposed program writes in place: into what is its own, not into cotangents that share memory."""
+    x, i = X + 1, np.array([2, 0, 2])
+
+    def loss(x: Any, v: Any) -> Any:
+        return getattr(x.at[i], name)(v).sum() + getattr(x.at[1], name)(2.0)[0].sum()
+
+    gradient = fgrad.grad(loss, argnums=(0, 1))
+    v = numbers((3, 4))
+    for expected, found in zip(gradient(x, v), fgrad.jit(gradient)(x, v), strict=True):
+        agree(expected, found)
+
+
 def test_apply_and_get() -> None:
     index, x = np.array([0, 2, 0]), X + 1
     expected = x.copy()
@@ -361,7 +377,9 @@ def test_values_broadcast_as_in_an_assignment() -> None:
         agree(expected, at(X)[:2].set(v))
         agree(expected, fgrad.jit(lambda x, v: x.at[:2].set(v))(X, v))
     for v in (np.ones(3), np.ones((2, 2, 4)), np.ones((3, 4))):
-        with pytest.raises(ShapeError, match=r"at\[index\].set: values of shape .* do not broadcast to the shape \(2, 4\)"):
+        with pytest.raises(
+            ShapeError, match=r"at\[index\].set: values of shape .* do not broadcast to the shape \(2, 4\)"
+        ):
             at(X)[:2].set(v)
 
 
@@ -391,7 +409,9 @@ def test_dtypes_of_values(traced: bool, into: Any, value: Any, fits: bool, name:
 
     run = fgrad.jit(update) if traced else update
     if not fits:
-        with pytest.raises(ShapeError, match=rf"at\[index\].{name}: values of dtype .* cannot be put into an array of dtype"):
+        with pytest.raises(
+            ShapeError, match=rf"at\[index\].{name}: values of dtype .* cannot be put into an array of dtype"
+        ):
             run(x, value)
         return
     expected = x.copy()
@@ -413,7 +433,13 @@ def test_quotients_do_not_fit_into_integers() -> None:
 # What lies outside
 
 
-MODED = [([0, 5, -1, -9], slice(None)), (slice(1), [4, 1, -5]), ([[2], [3]], [0, 4]), (7, slice(None)), (slice(None), -9)]
+MODED = [
+    ([0, 5, -1, -9], slice(None)),
+    (slice(1), [4, 1, -5]),
+    ([[2], [3]], [0, 4]),
+    (7, slice(None)),
+    (slice(None), -9),
+]
 
 
 def taken_in(index: Any, mode: str) -> Any:
@@ -430,7 +456,9 @@ def taken_in(index: Any, mode: str) -> Any:
 
 def sources(index: Any) -> list[tuple[Any, Any]]:
     """For every position in X[index] the position in X that it comes from, `None` where that lies outside."""
-    rows, columns = [np.arange(n)[e] if isinstance(e, slice) else np.asarray(e) for e, n in zip(index, (3, 4), strict=True)]
+    rows, columns = [
+        np.arange(n)[e] if isinstance(e, slice) else np.asarray(e) for e, n in zip(index, (3, 4), strict=True)
+    ]
     if any(isinstance(e, slice) for e in index):
         rows, columns = rows[..., *[None] * columns.ndim], columns
     pairs = []
@@ -526,8 +554,12 @@ def test_take(axis: Any, where: Any) -> None:
 def test_modes_of_take(mode: Any) -> None:
     where = np.array([-5, 7, 1]) if mode != "raise" else I
     check(lambda x: indexing.take(x, where, mode=mode), lambda x: np.take(x, where, mode=mode), X)
-    agree(np.take(X, where, 1 if mode != "raise" else 0, mode="wrap" if mode == "raise" else mode),
-          fgrad.jit(lambda x, i: indexing.take(x, i, 1 if mode != "raise" else 0, mode=mode if mode != "raise" else "wrap"))(X, where))
+    agree(
+        np.take(X, where, 1 if mode != "raise" else 0, mode="wrap" if mode == "raise" else mode),
+        fgrad.jit(
+            lambda x, i: indexing.take(x, i, 1 if mode != "raise" else 0, mode=mode if mode != "raise" else "wrap")
+        )(X, where),
+    )
     with pytest.raises(ArgumentError, match="none of 'raise'"):
         fgrad.jit(lambda x: indexing.take(x, 0, mode="x"))(X)
 
@@ -600,7 +632,9 @@ def test_where() -> None:
 
 
 def test_a_guarded_square_root() -> None:
-    safe = fgrad.grad(lambda x: fgrad.numpy.sum(indexing.where(x > 0, fgrad.numpy.sqrt(indexing.where(x > 0, x, 1.0)), 0.0)))
+    safe = fgrad.grad(
+        lambda x: fgrad.numpy.sum(indexing.where(x > 0, fgrad.numpy.sqrt(indexing.where(x > 0, x, 1.0)), 0.0))
+    )
     agree([0.0, 0.5], safe(np.array([0.0, 1.0])))
 
 
@@ -658,13 +692,19 @@ def test_choose() -> None:
     agree(np.choose(which, choices), fgrad.jit(indexing.choose)(which, choices))
     outside = which * 3 - 2
     for mode in ("wrap", "clip"):
-        check(lambda c, m=mode: indexing.choose(outside, c, mode=m), lambda c, m=mode: np.choose(outside, c, mode=m), choices)
+        check(
+            lambda c, m=mode: indexing.choose(outside, c, mode=m),
+            lambda c, m=mode: np.choose(outside, c, mode=m),
+            choices,
+        )
     with pytest.raises(IndexError, match="out of bounds"):
         fgrad.jit(indexing.choose)(outside * 9, choices)
     gradients(lambda c: indexing.choose(which, c), choices)
 
 
-@pytest.mark.parametrize(("condition", "axis"), [([True, False, True], 0), ([1, 0, 0, 2], 1), ([0, 1, 0, 0, 1], None), ([], 0)])
+@pytest.mark.parametrize(
+    ("condition", "axis"), [([True, False, True], 0), ([1, 0, 0, 2], 1), ([0, 1, 0, 0, 1], None), ([], 0)]
+)
 def test_compress(condition: Any, axis: Any) -> None:
     check(lambda x: indexing.compress(condition, x, axis), lambda x: np.compress(condition, x, axis), X)
     gradients(lambda x: indexing.compress(condition, x, axis), X)
@@ -673,7 +713,10 @@ def test_compress(condition: Any, axis: Any) -> None:
 def test_compress_and_extract_of_known_size() -> None:
     mask = np.array([False, True, True, False])
     for run in (fgrad.jit, lambda f: f):
-        agree(np.c_[X[:, 1:3], np.full(3, -1.0)], run(lambda x, m: indexing.compress(m, x, 1, size=3, fill_value=-1))(X, mask))
+        agree(
+            np.c_[X[:, 1:3], np.full(3, -1.0)],
+            run(lambda x, m: indexing.compress(m, x, 1, size=3, fill_value=-1))(X, mask),
+        )
         agree([9.0, 10.0], run(lambda x: indexing.extract(x > 8, x, size=2))(X))
     agree(X[X > 8], indexing.extract(X > 8, X))
     with pytest.raises(NonConcreteBooleanIndexError):
@@ -732,9 +775,14 @@ def test_fill_diagonal(shape: tuple[int, ...], wrap: bool, value: Any) -> None:
 
 
 def test_index_arrays() -> None:
-    for found, expected in zip(indexing.ix_([0, 2], [True, False, True]), np.ix_([0, 2], [True, False, True]), strict=True):
+    for found, expected in zip(
+        indexing.ix_([0, 2], [True, False, True]), np.ix_([0, 2], [True, False, True]), strict=True
+    ):
         agree(expected, found)
-    agree(X[np.ix_([0, 2], [1, 3])], fgrad.jit(lambda x, i, j: x[indexing.ix_(i, j)])(X, np.array([0, 2]), np.array([1, 3])))
+    agree(
+        X[np.ix_([0, 2], [1, 3])],
+        fgrad.jit(lambda x, i, j: x[indexing.ix_(i, j)])(X, np.array([0, 2]), np.array([1, 3])),
+    )
     with pytest.raises(ShapeError, match="ix_ takes arrays of one axis"):
         fgrad.jit(indexing.ix_)(X)
     for ours, numpys in (

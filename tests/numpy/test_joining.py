@@ -109,8 +109,10 @@ def test_errors_of_joins() -> None:
     for f, text in cases:
         with pytest.raises((FgradError, np.exceptions.AxisError), match=text):
             fgrad.jit(f)(A)
-    agree(np.concatenate([A, A], dtype=int, casting="unsafe"),
-          fgrad.jit(lambda x: joining.concatenate([x, x], dtype=int, casting="unsafe"))(A))
+    agree(
+        np.concatenate([A, A], dtype=int, casting="unsafe"),
+        fgrad.jit(lambda x: joining.concatenate([x, x], dtype=int, casting="unsafe"))(A),
+    )
 
 
 SPLITS = [

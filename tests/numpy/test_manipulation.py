@@ -18,9 +18,16 @@ from tests.numpy.against_numpy import agree, check, gradients
 Case = tuple[str, tuple[int, ...], tuple[Any, ...], dict[str, Any]]
 
 CASES: list[Case] = [
-    *[("reshape", (2, 6), (s,), {}) for s in ((3, 4), -1, (4, -1), [2, 2, 3], 12, (np.int64(3), 4), (2, 6), (-1, 1, 12))],
+    *[
+        ("reshape", (2, 6), (s,), {})
+        for s in ((3, 4), -1, (4, -1), [2, 2, 3], 12, (np.int64(3), 4), (2, 6), (-1, 1, 12))
+    ],
     *[("reshape", (2, 3, 2), (s,), {"order": "F"}) for s in ((3, 4), -1, (4, -1, 1))],
-    *[("reshape", (2, 3), ((3, 2),), {"order": "A"}), ("reshape", (), ((1, 1),), {}), ("reshape", (0, 3), ((3, 0),), {})],
+    *[
+        ("reshape", (2, 3), ((3, 2),), {"order": "A"}),
+        ("reshape", (), ((1, 1),), {}),
+        ("reshape", (0, 3), ((3, 0),), {}),
+    ],
     *[("ravel", s, (order,), {}) for s in ((2, 3), (), (0, 2), (2, 3, 2)) for order in "CFAK"],
     *[("transpose", (2, 3, 4), (a,), {}) for a in (None, (1, 0, 2), [2, 0, 1], (-1, 0, 1))],
     ("permute_dims", (2, 3), ((1, 0),), {}),
@@ -49,7 +56,9 @@ def test_against_numpy(name: str, shape: tuple[int, ...], args: Any, options: An
         check(lambda x: ours(x, *args, **options), lambda x: numpys(x, *args, **options), x.astype(dtype))
     gradients(lambda x: ours(x, *args, **options), x)
     rows = np.stack([x, -x])
-    agree(np.stack([numpys(row, *args, **options) for row in rows]), fgrad.vmap(lambda x: ours(x, *args, **options))(rows))
+    agree(
+        np.stack([numpys(row, *args, **options) for row in rows]), fgrad.vmap(lambda x: ours(x, *args, **options))(rows)
+    )
 
 
 ERRORS: list[tuple[str, tuple[int, ...], tuple[Any, ...], str]] = [
@@ -117,9 +126,14 @@ def test_nested_lists_of_traced_numbers() -> None:
 
 def test_a_shape_must_be_static() -> None:
     for f in (lambda x, n: manipulation.reshape(x, (n, 3)), lambda x, n: manipulation.broadcast_to(x[0, 0], n)):
-        with pytest.raises(ConcretizationTypeError, match=r"a shape needs values for its lengths, got a traced i64\[\]"):
+        with pytest.raises(
+            ConcretizationTypeError, match=r"a shape needs values for its lengths, got a traced i64\[\]"
+        ):
             fgrad.jit(f)(values((2, 3)), 2)
-    agree(np.ones((2, 3)), fgrad.grad(lambda x: manipulation.reshape(x, (int(x[0] * 0) + 2, 3)).sum())(np.ones(6)).reshape(2, 3))
+    agree(
+        np.ones((2, 3)),
+        fgrad.grad(lambda x: manipulation.reshape(x, (int(x[0] * 0) + 2, 3)).sum())(np.ones(6)).reshape(2, 3),
+    )
 
 
 def test_what_changes_nothing_costs_nothing() -> None:

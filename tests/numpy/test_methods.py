@@ -142,7 +142,9 @@ def test_devices() -> None:
 
 @pytest.mark.parametrize("name", ["fill", "partition", "put", "resize", "setfield", "setflags", "sort"])
 def test_methods_that_write(name: str) -> None:
-    with pytest.raises(ImmutableTracerError, match=rf"\.{name}\(\) would write into a traced f64\[3,4\], in jit of") as raised:
+    with pytest.raises(
+        ImmutableTracerError, match=rf"\.{name}\(\) would write into a traced f64\[3,4\], in jit of"
+    ) as raised:
         fgrad.jit(lambda x: getattr(x, name)(0))(X)
     assert "test_methods.py" in str(raised.value)
     assert str(raised.value).splitlines()[-1].endswith(".")

@@ -16,7 +16,7 @@ from fgrad.core import ShapedArray
 from fgrad.errors import ArgumentError, ShapeError
 from fgrad.numpy import products
 from fgrad.transforms.stage import trace
-from tests.numpy.against_numpy import agree, check, gradients, online, staged
+from tests.numpy.against_numpy import agree, check, gradients, online, rows, staged
 from tests.numpy.test_reductions import DTYPES, elements
 
 BOTH = ["matmul", "dot", "inner", "outer", "vdot", "vecdot", "kron"]
@@ -115,30 +115,31 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("left", "right"), SHAPES)
-def test_gradients_of_matmul(left: Any, right: Any) -> None:
-    rng = np.random.default_rng(0)
-    gradients(products.matmul, rng.normal(size=left), rng.normal(size=right))
+PRODUCTS = [
+    *[("matmul", *shapes) for shapes in SHAPES],
+    ("dot", (2, 3), (4, 3, 2)),
+    ("inner", (2, 3), (4, 3)),
+    ("outer", (2,), (2, 2)),
+    ("vdot", (2, 3), (6,)),
+    ("vecdot", (2, 3), (3,)),
+    ("matvec", (4, 2, 3), (3,)),
+    ("vecmat", (3,), (4, 3, 2)),
+    ("kron", (2, 3), (2,)),
+    ("cross", (4, 3), (3,)),
+    ("tensordot", (2, 3, 4), (3, 4, 2)),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "left", "right"),
-    [
-        ("dot", (2, 3), (4, 3, 2)),
-        ("inner", (2, 3), (4, 3)),
-        ("outer", (2,), (2, 2)),
-        ("vdot", (2, 3), (6,)),
-        ("vecdot", (2, 3), (3,)),
-        ("matvec", (4, 2, 3), (3,)),
-        ("vecmat", (3,), (4, 3, 2)),
-        ("kron", (2, 3), (2,)),
-        ("cross", (4, 3), (3,)),
-        ("tensordot", (2, 3, 4), (3, 4, 2)),
-    ],
-)
+@pytest.mark.parametrize(("name", "left", "right"), PRODUCTS)
 def test_gradients(name: str, left: Any, right: Any) -> None:
     rng = np.random.default_rng(0)
     gradients(getattr(products, name), rng.normal(size=left), rng.normal(size=right))
+
+
+@pytest.mark.parametrize(("name", "left", "right"), PRODUCTS)
+def test_rows(name: str, left: Any, right: Any) -> None:
+    rng = np.random.default_rng(0)
+    rows(getattr(products, name), rng.normal(size=left), rng.normal(size=right))
 
 
 def test_gradient_of_trace() -> None:

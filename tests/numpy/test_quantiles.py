@@ -13,7 +13,7 @@ import fgrad
 from fgrad.errors import ArgumentError
 from fgrad.numpy import quantiles
 from fgrad.numpy.quantiles import median, percentile, quantile
-from tests.numpy.against_numpy import agree, check, gradients, staged
+from tests.numpy.against_numpy import agree, check, gradients, rows, staged
 from tests.numpy.test_reductions import Case, cases
 
 METHODS = [*quantiles._CONTINUOUS, *quantiles._DISCRETE]
@@ -69,6 +69,13 @@ def test_gradients() -> None:
     gradients(lambda v: quantile(v, np.array([0.2, 0.7]), 1), x)
     gradients(quantile, x, np.array([0.21, 0.77]))
     assert fgrad.grad(lambda q: quantile(np.array([1.0, 2.0, 4.0]), q))(0.6) == 4.0
+
+
+def test_rows() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    rows(median, x)
+    rows(lambda v: quantile(v, np.array([0.2, 0.7]), 1), x)
+    rows(lambda v, q: quantile(v, q / 2), x, np.array([0.1, 0.2]))
 
 
 def test_traced_shares_of_concrete_numbers() -> None:

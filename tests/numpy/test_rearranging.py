@@ -28,7 +28,10 @@ CASES: list[tuple[str, tuple[int, ...], tuple[Any, ...]]] = [
     *[("repeat", (2, 3), args) for args in ((2,), (2, 0), (3, 1), (0, 1), ([1, 2], 0), ([0, 2, 1], -1))],
     ("repeat", (2, 3), ([1, 2, 0, 1, 1, 3],)),
     ("repeat", (), (3,)),
-    *[("delete", (4, 3), (obj, 0)) for obj in (1, -1, [0, 2], slice(1, 3), [], [0, 0], np.array([True, False, True, False]))],
+    *[
+        ("delete", (4, 3), (obj, 0))
+        for obj in (1, -1, [0, 2], slice(1, 3), [], [0, 0], np.array([True, False, True, False]))
+    ],
     ("delete", (4, 3), ([5, 6],)),
     *[("insert", (4, 3), (obj, 9.0, 0)) for obj in (1, -1, 4, [0, 2], [3, 1, 1], slice(0, 3, 2), [2])],
     *[("insert", (4, 3), (obj, np.arange(4.0), 1)) for obj in (0, 3)],
@@ -100,7 +103,9 @@ def test_repeats_that_are_traced() -> None:
     agree(expected[:2], fgrad.jit(lambda x, n: rearranging.repeat(x, n, total_repeat_length=2))(x, counts))
     agree([*expected, x[2]], fgrad.jit(lambda x, n: rearranging.repeat(x, n, total_repeat_length=4))(x, counts))
     agree(expected, rearranging.repeat(x, counts, total_repeat_length=3))
-    with pytest.raises(ConcretizationTypeError, match=r"shape of the result of repeat depends(.|\n)*total_repeat_length="):
+    with pytest.raises(
+        ConcretizationTypeError, match=r"shape of the result of repeat depends(.|\n)*total_repeat_length="
+    ):
         fgrad.jit(rearranging.repeat)(x, counts)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import fgrad
 from fgrad.errors import ArgumentError, ShapeError
 from fgrad.numpy import axes, nanfunctions, reductions
-from tests.numpy.against_numpy import agree, check, gradients, online, staged
+from tests.numpy.against_numpy import agree, check, gradients, online, rows, staged
 
 INF = np.inf
 DTYPES = [np.float64, np.float32, np.float16, np.complex128, np.int64, np.int8, np.uint8, bool]
@@ -195,29 +195,34 @@ def test_average(case: Case, seed: int, returned: bool) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "f",
-    [
-        lambda x: reductions.sum(x, 1),
-        lambda x: reductions.prod(x, (0, 2)),
-        lambda x: reductions.mean(x, 0, keepdims=True),
-        lambda x: reductions.var(x, 1, ddof=1),
-        reductions.std,
-        lambda x: reductions.max(x, 1),
-        lambda x: reductions.min(x, (1, 2)),
-        lambda x: reductions.ptp(x, 0),
-        lambda x: reductions.sum(x, 1, where=np.array([[True], [False], [True]])),
-        lambda x: reductions.mean(x, 2, where=np.array([True, False, True, True])),
-        lambda x: reductions.std(x, 2, where=np.array([True, False, True, True])),
-        lambda x: reductions.average(x, 0, weights=np.array([1.0, 3.0])),
-        lambda x: reductions.logsumexp(x, (0, 1)),
-        lambda x: reductions.logsumexp(x, 1, b=np.array([[1.0], [-0.1], [2.0]])),
-        lambda x: nanfunctions.nanvar(x, 1),
-        lambda x: nanfunctions.nanmean(x, 1),
-    ],
-)
+FUNCTIONS = [
+    lambda x: reductions.sum(x, 1),
+    lambda x: reductions.prod(x, (0, 2)),
+    lambda x: reductions.mean(x, 0, keepdims=True),
+    lambda x: reductions.var(x, 1, ddof=1),
+    reductions.std,
+    lambda x: reductions.max(x, 1),
+    lambda x: reductions.min(x, (1, 2)),
+    lambda x: reductions.ptp(x, 0),
+    lambda x: reductions.sum(x, 1, where=np.array([[True], [False], [True]])),
+    lambda x: reductions.mean(x, 2, where=np.array([True, False, True, True])),
+    lambda x: reductions.std(x, 2, where=np.array([True, False, True, True])),
+    lambda x: reductions.average(x, 0, weights=np.array([1.0, 3.0])),
+    lambda x: reductions.logsumexp(x, (0, 1)),
+    lambda x: reductions.logsumexp(x, 1, b=np.array([[1.0], [-0.1], [2.0]])),
+    lambda x: nanfunctions.nanvar(x, 1),
+    lambda x: nanfunctions.nanmean(x, 1),
+]
+
+
+@pytest.mark.parametrize("f", FUNCTIONS)
 def test_gradients(f: Any) -> None:
     gradients(f, np.random.default_rng(1).permutation(np.linspace(-1, 2, 24)).reshape(2, 3, 4))
+
+
+@pytest.mark.parametrize("f", [*FUNCTIONS, reductions.argmax, reductions.any, reductions.count_nonzero])
+def test_rows(f: Any) -> None:
+    rows(f, np.random.default_rng(1).permutation(np.linspace(-1, 2, 24)).reshape(2, 3, 4))
 
 
 def test_gradient_by_weights_and_factors() -> None:

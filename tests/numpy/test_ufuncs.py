@@ -1,4 +1,4 @@
-"""fgrad.numpy's element-wise functions: NumPy's own on concrete arrays; on traced ones the same values, dtypes and errors."""
+"""Element-wise functions: NumPy's own on concrete arrays; on traced ones the same values, dtypes and errors."""
 
 from __future__ import annotations
 
@@ -28,9 +28,16 @@ NAMES = [name for name in ufuncs.__all__ if name not in OWN]
 ALIASES = {
     **{"a" + rest: "arc" + rest for rest in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
     **{f"bitwise_{side}_shift": f"{side}_shift" for side in ("left", "right")},
-    **{"abs": "absolute", "bitwise_invert": "bitwise_not", "invert": "bitwise_not", "conj": "conjugate"},
-    **{"mod": "remainder", "pow": "power", "true_divide": "divide", "around": "round"},
-    **{"degrees": "rad2deg", "radians": "deg2rad"},
+    "abs": "absolute",
+    "bitwise_invert": "bitwise_not",
+    "invert": "bitwise_not",
+    "conj": "conjugate",
+    "mod": "remainder",
+    "pow": "power",
+    "true_divide": "divide",
+    "around": "round",
+    "degrees": "rad2deg",
+    "radians": "deg2rad",
 }
 UNARY = [name for name in NAMES if name not in ALIASES and arity(name) == 1]
 BINARY = [name for name in NAMES if name not in ALIASES and arity(name) == 2]
@@ -156,16 +163,20 @@ def test_numpys_ufunc_takes_tracers(name: str) -> None:
     ufunc = getattr(np, name)
     integers = (np.array([3, 5, 9]), np.array([1, 2, 3]))
     reals = (np.array([0.25, 0.5, 0.75]), np.array([0.3, 0.6, 0.9]))
-    xs = next(xs[: ufunc.nin] for xs in (reals, integers, integers) if not isinstance(outcome(ufunc, *xs[: ufunc.nin]), Exception))
+    xs = next(
+        xs[: ufunc.nin]
+        for xs in (reals, integers, integers)
+        if not isinstance(outcome(ufunc, *xs[: ufunc.nin]), Exception)
+    )
     expected = outcome(ufunc, *xs)
-    agree(outcome(fgrad.jit(lambda *ts: ufunc(*ts)), *xs), expected, name)
+    agree(outcome(fgrad.jit(ufunc), *xs), expected, name)
     if ufunc.nin == 2:
         agree(outcome(fgrad.jit(lambda t: ufunc(t, xs[1])), xs[0]), expected, name)
         agree(outcome(fgrad.jit(lambda t: ufunc(xs[0], t)), xs[1]), expected, name)
 
 
 def test_ldexp_takes_tracers() -> None:
-    got = fgrad.jit(lambda x, n: np.ldexp(x, n))(np.array([0.5, 3.0]), np.array([1, -2]))
+    got = fgrad.jit(np.ldexp)(np.array([0.5, 3.0]), np.array([1, -2]))
     assert np.array_equal(got, [1.0, 0.75])
 
 
@@ -186,7 +197,9 @@ def test_keywords_of_numpy_work_on_concrete_arrays() -> None:
 
 @pytest.mark.parametrize("call", [lambda t: ufuncs.add(t, t, where=True), lambda t: ufuncs.exp(t, dtype=np.float32)])
 def test_keywords_are_refused_on_traced_arrays(call: Callable[..., Any]) -> None:
-    with pytest.raises(ArgumentError, match=r"fgrad\.numpy\.(add|exp) does not take `(where|dtype)`(?s:.*)test_ufuncs\.py"):
+    with pytest.raises(
+        ArgumentError, match=r"fgrad\.numpy\.(add|exp) does not take `(where|dtype)`(?s:.*)test_ufuncs\.py"
+    ):
         fgrad.jit(call)(np.ones(2))
 
 
@@ -239,10 +252,12 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 def test_operators_are_numpys(symbol: str) -> None:
     f = OPERATORS[symbol]
     # NumPy's bool ** int depends on the value of the exponent, and on whether the base is an array.
-    arrays = [numbers(d) for d in DTYPES if not (symbol == "**" and d.kind == "b")]
-    for x, y in itertools.product(arrays, [numbers(d, second=True) for d in DTYPES]):
+    dtypes = [d for d in DTYPES if d.kind not in "iu" or d.itemsize in (1, 8)]
+    arrays = [numbers(d) for d in dtypes if not (symbol == "**" and d.kind == "b")]
+    for x, y in itertools.product(arrays, [numbers(d, second=True) for d in dtypes]):
         agree(outcome(fgrad.jit(f), x, y), outcome(f, x, y), (symbol, x, y))
-    for x, y in [pair for x in arrays for s in SCALARS for pair in ((x, s), (s, x), (x[1], s), (s, x[1]))]:
+    operands = [*arrays, *[x[1] for x in arrays]]
+    for x, y in [*itertools.product(operands, SCALARS), *itertools.product(SCALARS, operands)]:
         expected = outcome(f, x, y)
         for label, g, args in (
             ("both", fgrad.jit(f), (x, y)),
@@ -255,7 +270,11 @@ def test_operators_are_numpys(symbol: str) -> None:
 @pytest.mark.parametrize("exponent", [-2, -1, 0, 1, 2, 3, -1.0, 0.0, 0.5, 1.0, 2.0, 2.5])
 def test_powers_by_python_numbers(exponent: float) -> None:
     for x in [*[numbers(d) for d in DTYPES], *[numbers(d)[0] for d in DTYPES], 2, 0.5, 0.5 + 1j]:
-        agree(outcome(fgrad.jit(lambda t: ufuncs.power(t, exponent)), x), outcome(ufuncs.power, x, exponent), (x, exponent))
+        agree(
+            outcome(fgrad.jit(lambda t: ufuncs.power(t, exponent)), x),
+            outcome(ufuncs.power, x, exponent),
+            (x, exponent),
+        )
         if np.asarray(x).dtype != bool:
             agree(outcome(fgrad.jit(lambda t: t**exponent), x), outcome(lambda t: t**exponent, x), (x, exponent))
 
@@ -273,7 +292,9 @@ def test_parts_of_python_numbers_stay_weak() -> None:
     for part in (ufuncs.real, ufuncs.imag):
         assert fgrad.jit(lambda z, part=part: part(z) * x)(0.5 + 2j).dtype == np.float32
     assert type(fgrad.jit(np.real)(2.5)) is float
-    assert fgrad.grad(lambda z: ufuncs.real(z * z))(1.0 + 2.0j) == fgrad.grad(lambda z: ufuncs.real(z * z))(np.complex128(1 + 2j))
+    assert fgrad.grad(lambda z: ufuncs.real(z * z))(1.0 + 2.0j) == fgrad.grad(lambda z: ufuncs.real(z * z))(
+        np.complex128(1 + 2j)
+    )
 
 
 # Values that are computed in another way when traced
@@ -300,7 +321,11 @@ def test_nan_to_num() -> None:
     x = np.array([np.nan, np.inf, -np.inf, 1.5])
     for options in ({}, {"nan": 7.0}, {"posinf": 8.0, "neginf": -9.0}):
         for y in (x, x.astype(np.float32), x + 2j, x[0], x[1]):
-            agree(outcome(fgrad.jit(lambda t, o=options: ufuncs.nan_to_num(t, **o)), y), outcome(lambda t, o=options: np.nan_to_num(t, **o), y), y)
+            agree(
+                outcome(fgrad.jit(lambda t, o=options: ufuncs.nan_to_num(t, **o)), y),
+                outcome(lambda t, o=options: np.nan_to_num(t, **o), y),
+                y,
+            )
     assert np.array_equal(fgrad.grad(lambda t: np.sum(ufuncs.nan_to_num(t) * 0.25))(x), [0, 0, 0, 0.25])
 
 
@@ -441,7 +466,12 @@ def test_powers_by_arrays_at_0() -> None:
 
 
 def test_the_origin_of_polar_coordinates() -> None:
-    for f in (ufuncs.arctan2, ufuncs.hypot, lambda y, x: ufuncs.angle(x + 1j * y), lambda y, x: ufuncs.absolute(x + 1j * y)):
+    for f in (
+        ufuncs.arctan2,
+        ufuncs.hypot,
+        lambda y, x: ufuncs.angle(x + 1j * y),
+        lambda y, x: ufuncs.absolute(x + 1j * y),
+    ):
         assert fgrad.grad(f, argnums=(0, 1))(0.0, 0.0) == (0.0, 0.0)
         assert fgrad.jit(fgrad.grad(f, argnums=(0, 1)))(0.0, 0.0) == (0.0, 0.0)
     y, x = fgrad.grad(ufuncs.arctan2, argnums=(0, 1))(3.0, 4.0)
@@ -466,7 +496,7 @@ def test_kinks_at_0(f: Callable[..., Any]) -> None:
         (lambda x: ufuncs.ldexp(x, 3), lambda x: 8.0),
         (lambda x: ufuncs.float_power(x, 3), lambda x: 3 * x**2),
         (lambda x: ufuncs.round(x, 2), lambda x: 0.0),
-        (lambda x: ufuncs.angle(x), lambda x: 0.0),
+        (ufuncs.angle, lambda x: 0.0),
     ],
 )
 def test_slopes(f: Callable[..., Any], slope: Callable[..., Any]) -> None:

@@ -166,3 +166,14 @@ def test_a_recurrence_of_arrays_that_differ() -> None:
     avals = [ShapedArray((3,), np.dtype(np.float64)), ShapedArray((4,), np.dtype(np.float64))]
     with pytest.raises(ShapeError, match="linear_recurrence"):
         trace(lambda a, b: [linear_recurrence(a, b, axis=0)], avals)
+
+
+@pytest.mark.parametrize("primitive", ALL)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_in_place(primitive: Any, axis: int) -> None:
+    """Compiled code may write the result over the array that is accumulated, in whatever order it lies."""
+    x = np.random.default_rng(0).uniform(0.5, 1, (30, 40))
+    for arranged in (lambda v: v + 1, lambda v: fgrad.numpy.transpose(v) + 1):
+        f = fgrad.jit(lambda v, arranged=arranged: primitive(arranged(v), axis=axis))
+        assert ", out=" in f.lower(x).as_text()
+        np.testing.assert_array_equal(f(x), primitive(arranged(x), axis=axis))
