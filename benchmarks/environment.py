@@ -37,6 +37,7 @@ def describe() -> dict[str, Any]:
     return {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,  # of others, at the start
         "threads": {name: os.environ[name] for name in THREAD_COUNTS if name in os.environ},
         "blas": blas(),
         "python": platform.python_version(),

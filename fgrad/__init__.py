@@ -1,6 +1,7 @@
 """fgrad: composable transformations of NumPy programs."""
 
-from fgrad import errors, numpy, tree
+from fgrad import core, errors, flatten_util, numpy, optim, random, tree, tree_util
+from fgrad.api.common import float0
 from fgrad.api.grad import grad, value_and_grad
 from fgrad.api.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from fgrad.api.jit import jit
@@ -17,10 +18,13 @@ __all__ = [
     "ShapeDtypeStruct",
     "__version__",
     "checkpoint",
+    "core",
     "custom_jvp",
     "custom_vjp",
     "errors",
     "eval_shape",
+    "flatten_util",
+    "float0",
     "grad",
     "hessian",
     "hvp",
@@ -33,9 +37,12 @@ __all__ = [
     "linearize",
     "make_jaxpr",
     "numpy",
+    "optim",
+    "random",
     "remat",
     "stop_gradient",
     "tree",
+    "tree_util",
     "value_and_grad",
     "vjp",
     "vmap",

@@ -23,7 +23,8 @@ def choose(condition: Array, x: Array, y: Array) -> Array:
     Large arrays are therefore chosen by bits, y ^ ((x ^ y) & −condition), where both are of one type.
     """
     if type(condition) is not np.ndarray or condition.size < LARGE or condition.dtype != np.bool_:
-        return np.where(condition, x, y)[()]
+        small: Array = np.where(condition, x, y)
+        return small[()]
     dtype = np.result_type(x, y)
     bits = _BITS.get(dtype)
     left, right = np.asarray(x, dtype), np.asarray(y, dtype)

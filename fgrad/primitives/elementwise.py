@@ -64,7 +64,7 @@ class Elementwise(Primitive):
             return np.asarray(ufunc(*ones)).dtype
         keys = tuple([_BOOL if key is bool else key for key in keys])  # NEP 50: a Python bool is not weak
         try:
-            return ufunc.resolve_dtypes((*keys, *[None] * ufunc.nout))[-1]  # type: ignore[no-any-return]
+            return ufunc.resolve_dtypes((*keys, *[None] * ufunc.nout))[-1]
         except TypeError:
             kinds = " and ".join(str(a.dtype) for a in avals)
             raise ShapeError(message(f"`{self.name}` is not defined for {kinds}.")) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,10 @@ class _Streams(threading.local):
         return self.generator
 
 
-_streams = _Streams()
+@cache
+def _streams() -> _Streams:
+    """Made at the first draw: NumPy loads its random numbers when they are first asked for, and so does fgrad."""
+    return _Streams()
 
 
 def _word(x: Array) -> int:
@@ -135,7 +139,7 @@ class RandomSeed(Draw):
     )
 
     def row(self, seed: Array) -> Array:
-        return _streams.start(_NO_KEY, _SEED, _word(seed)).bit_generator.random_raw(2)
+        return _streams().start(_NO_KEY, _SEED, _word(seed)).bit_generator.random_raw(2)
 
     def row_type(self, seed: ShapedArray) -> RowType:
         return (2,), _KEY
@@ -147,7 +151,7 @@ class RandomSplit(Draw):
     samples = (Sample(_some_key, num=2), Sample(_some_keys, num=3), Sample(_some_key, num=0))
 
     def row(self, key: Array, *, num: int) -> Array:
-        words = _streams.start(key, _SPLIT).bit_generator.random_raw(2 * num)
+        words = _streams().start(key, _SPLIT).bit_generator.random_raw(2 * num)
         return np.reshape(words, (num, 2))
 
     def row_type(self, key: ShapedArray, *, num: int) -> RowType:
@@ -160,7 +164,7 @@ class RandomFoldIn(Draw):
     samples = (Sample(_some_key, np.int64(7)), Sample(_some_keys, np.arange(3)), Sample(_some_key, np.uint64(_WORD)))
 
     def row(self, key: Array, data: Array) -> Array:
-        return _streams.start(key, _FOLD, _word(data)).bit_generator.random_raw(2)
+        return _streams().start(key, _FOLD, _word(data)).bit_generator.random_raw(2)
 
     def row_type(self, key: ShapedArray, data: ShapedArray) -> RowType:
         return (2,), _KEY
@@ -176,7 +180,7 @@ class RandomBits(Draw):
     )
 
     def row(self, key: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        generator = _streams.start(key, _NUMBERS)
+        generator = _streams().start(key, _NUMBERS)
         return generator.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
     def row_type(self, key: ShapedArray, *, shape: tuple[int, ...], dtype: np.dtype[Any]) -> RowType:
@@ -219,7 +223,7 @@ class RandomReal(Draw):
     )
 
     def row(self, key: Array, *, distribution: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        out = DISTRIBUTIONS[distribution](_streams.start(key, _NUMBERS), shape, dtype)
+        out = DISTRIBUTIONS[distribution](_streams().start(key, _NUMBERS), shape, dtype)
         return np.asarray(out).astype(dtype, copy=False)
 
     def row_type(self, key: ShapedArray, *, distribution: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> RowType:
@@ -239,7 +243,7 @@ class RandomIntegers(Draw):
     def row(self, key: Array, low: Array, high: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         bounds = [int(x) if np.ndim(x) == 0 else x for x in (low, high)]
         try:
-            return _streams.start(key, _NUMBERS).integers(*bounds, shape, dtype)  # type: ignore[call-overload]
+            return _streams().start(key, _NUMBERS).integers(*bounds, shape, dtype)  # type: ignore[call-overload]
         except ValueError:
             what = f"randint cannot draw {dtype_name(dtype)} from minval = {low} up to, not including, maxval = {high}."
             cure = "minval must be below maxval, and every number between them must fit into the dtype."
@@ -259,7 +263,7 @@ class RandomPermutation(Draw):
     def row(self, key: Array, *, shape: tuple[int, ...]) -> Array:
         order = np.empty(shape, np.int64)
         order[...] = np.arange(shape[-1])
-        generator = _streams.start(key, _NUMBERS)
+        generator = _streams().start(key, _NUMBERS)
         if len(shape) == 1:
             generator.shuffle(order)
             return order
@@ -285,7 +289,7 @@ class RandomCategorical(Draw):
     def row(self, key: Array, weights: Array, *, shape: tuple[int, ...]) -> Array:
         cumulative = np.cumsum(weights, axis=-1, dtype=np.float64)
         _check_weights(weights, cumulative[..., -1])
-        share = _streams.start(key, _NUMBERS).random(shape) * cumulative[..., -1]
+        share = _streams().start(key, _NUMBERS).random(shape) * cumulative[..., -1]
         if cumulative.ndim == 1:
             return np.searchsorted(cumulative, share, side="right")
         return np.add.reduce(cumulative <= np.asarray(share)[..., None], axis=-1, dtype=np.int64)

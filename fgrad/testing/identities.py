@@ -13,7 +13,7 @@ from fgrad.api.linear import jvp, vjp
 from fgrad.api.vmap import vmap
 from fgrad.core.aval import Array, aval_of
 from fgrad.testing.compare import unequal, worst
-from fgrad.testing.points import Direction, Point, dot
+from fgrad.testing.points import Direction, Point, dot, typical_size
 from fgrad.tree import flatten, flatten_axes
 
 __all__ = ["check_adjoint", "check_jit", "check_linear", "check_tangent_linearity", "check_vmap"]
@@ -43,6 +43,7 @@ def check_adjoint(f: Callable[..., Any], args: Sequence[Any], rtol: float | None
     forward, size = dot(cts, pushed)
     reverse, other = dot(ts, found)
     allowed = (rtol if rtol is not None else 2**10 * point.precision) * (size + other)
+    allowed += _cancelled(point, [*ts, *cts])
     difference = worst(np.asarray(forward), np.asarray(reverse), np.asarray(allowed))
     if difference is None:
         return
@@ -105,9 +106,15 @@ def _superposition(
         expected = a * of_x + b * of_y
         size = (np.abs(a * of_x) + np.abs(b * of_y)).max(initial=0.0)
         allowed = (rtol if rtol is not None else 2**10 * point.precision) * np.asarray(size)
+        allowed = allowed + _cancelled(point, [*x, *y])
         difference = worst(expected, got, allowed)
         if difference is not None:
             raise point.failure("it is not linear.", f"at {point.out_place(i)}{difference}")
+
+
+def _cancelled(point: Point, directions: Sequence[Array | None]) -> float:
+    """What rounding may leave where everything cancels."""
+    return 2**6 * point.precision * max([typical_size(t) for t in directions if t is not None], default=0.0)
 
 
 def _moving(point: Point, out: Any) -> list[Array]:

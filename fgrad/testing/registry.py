@@ -231,9 +231,9 @@ def _derivative_checks(primitive: Primitive, case: _Case, rng: np.random.Generat
     # Directions as long as the arguments may take second derivatives of extreme ones out of range.
     quietly = np.errstate(over="ignore", invalid="ignore")
     for name, derivative in first_derivatives(part, given, rng):
-        tangent = quietly(lambda d=derivative: check_tangent(d, given, rng, tally))  # type: ignore[misc]
+        tangent = quietly(lambda d=derivative: check_tangent(d, given, rng, tally))
         yield f"second derivative (jvp of {name})", tangent
-        yield f"second derivative (vjp of {name})", quietly(lambda d=derivative: check_adjoint(d, given, rng))  # type: ignore[misc]
+        yield f"second derivative (vjp of {name})", quietly(lambda d=derivative: check_adjoint(d, given, rng))
         yield f"lower ({name})", lambda d=derivative: check_compiled(d, [given])  # type: ignore[misc]
 
 

@@ -51,7 +51,7 @@ def pieces(draw: Any, kind: str, common: tuple[int, ...]) -> Piece:
 
 @st.composite
 def indexed(draw: Any, masks: bool = True) -> tuple[tuple[int, ...], Any]:
-    """The shape of an array and an index of it: a mask, or several index arrays, among slices, integers and new axes."""
+    """The shape of an array and an index of it: a mask, or index arrays, among slices, integers and new axes."""
     common = tuple(draw(st.lists(st.integers(1, 3), max_size=2)))
     masked = masks and draw(st.integers(0, 2)) == 2
     kinds = ["slice", "full", "int", "new axis"] + ([] if masked else ["array", "array", "array"])

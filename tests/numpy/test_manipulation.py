@@ -109,7 +109,7 @@ def test_broadcast_arrays() -> None:
 
 
 def test_several_arrays_of_at_least_some_axes() -> None:
-    first, second = fgrad.jit(lambda x, y: manipulation.atleast_2d(x, y))(1.0, np.ones(3))
+    first, second = fgrad.jit(manipulation.atleast_2d)(1.0, np.ones(3))
     assert first.shape == (1, 1)
     assert second.shape == (1, 3)
 
@@ -137,7 +137,7 @@ def test_a_shape_must_be_static() -> None:
 
 
 def test_what_changes_nothing_costs_nothing() -> None:
-    for f in (lambda x: manipulation.reshape(x, (2, 3)), lambda x: manipulation.atleast_2d(x)):
+    for f in (lambda x: manipulation.reshape(x, (2, 3)), manipulation.atleast_2d):
         assert len(fgrad.make_jaxpr(f)(values((2, 3))).eqns) == 0
 
 
