@@ -44,9 +44,7 @@ class Table:
             cells += self.ratio_cells(base, measured.get(peer, Measurement()), peer)
         for name, measurement in measured.items():
             if measurement.problem and (name == self.base or not measurement.missing):
-                self.notes.append(
-                    f"{workload.name}, {TITLES[name]}: {measurement.problem.strip().splitlines()[-1]}"
-                )
+                self.notes.append(f"{workload.name}, {TITLES[name]}: {measurement.problem.strip().splitlines()[-1]}")
         unit = f"  per {workload.unit}" if workload.unit else ""
         return self.line(workload.name, workload.mode, cells) + unit
 
@@ -86,9 +84,7 @@ def time_cell(seconds: float) -> str:
         return "·"
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= scale:
-            return (
-                f"{seconds / scale:.3g} {unit}" if seconds < 100 * scale else f"{seconds / scale:.0f} {unit}"
-            )
+            return f"{seconds / scale:.3g} {unit}" if seconds < 100 * scale else f"{seconds / scale:.0f} {unit}"
     return f"{seconds / 1e-9:.0f} ns"
 
 
@@ -104,9 +100,7 @@ def as_json(base: str, workload: Workload, measured: Mapping[str, Measurement]) 
         "name": workload.name,
         "mode": workload.mode,
         "per": workload.unit or "call",
-        "seconds": {
-            name: {"best": m.best, "median": m.median, "samples": len(m.samples)} for name, m in ran.items()
-        },
+        "seconds": {name: {"best": m.best, "median": m.median, "samples": len(m.samples)} for name, m in ran.items()},
         "ratios": {
             name: {"best": m.best / ran[base].best, "median": m.median / ran[base].median}
             for name, m in ran.items()

@@ -24,9 +24,7 @@ QUICK = Settings(rounds=3, round_seconds=0.03, sample_seconds=0.002, budget_seco
 def main() -> int:
     """Measure, print, and return 1 where something failed or disagreed."""
     options = arguments()
-    workloads = [
-        w for w in all_workloads() if not options.only or any(part in w.name for part in options.only)
-    ]
+    workloads = [w for w in all_workloads() if not options.only or any(part in w.name for part in options.only)]
     if options.list:
         for workload in workloads:
             print(f"{workload.name:30}{workload.mode:9}{', '.join(TITLES[peer] for peer in workload.peers)}")
@@ -57,9 +55,7 @@ def run(workloads: list[Workload], base: str, settings: Settings, out: TextIO) -
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="NAME", help="workloads whose name contains NAME")
     parser.add_argument("--quick", action="store_true", help="few short rounds: orientation, no more")
     parser.add_argument("--json", action="store_true", help="JSON on standard output, the table on the error")

@@ -251,9 +251,9 @@ def hide_frames(error: BaseException) -> None:
     error.__traceback__ = following
 
 
-def unveil(error: ValueError) -> None:
+def unveil(error: Exception) -> None:
     """Raises our error where NumPy has put a shorter one of its own in its place, of which ours is the cause."""
-    if isinstance(error.__cause__, FgradError) and not isinstance(error, FgradError):
+    if type(error) is ValueError and isinstance(error.__cause__, FgradError) and not isinstance(error, FgradError):
         raise error.__cause__.with_traceback(error.__traceback__) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -50,6 +51,7 @@ def checked(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def linear_program_checked(linearize: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(linearize)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         outs, program = linearize(*args, **kwargs)
         atoms = [v for v in program.outs if type(v) is Var]

@@ -223,9 +223,9 @@ def test_the_command() -> None:
 
 
 def test_the_example_of_the_readme() -> None:
-    _, code, _ = (RUN.parent / "README.md").read_text().split("```")
+    code = (RUN.parent / "README.md").read_text().split("```python")[1].split("```")[0]
     names: dict[str, Any] = {"__name__": __name__}
-    exec(code.removeprefix("python"), names)
+    exec(code, names)
     (workload,) = (each.small() for each in names["WORKLOADS"])
     assert differences(outcome(workload, "fgrad"), outcome(workload, "numpy"), 1e-6) is None
 

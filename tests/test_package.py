@@ -197,9 +197,7 @@ def test_importing_fgrad_loads_its_dependencies_only() -> None:
 def test_version_comes_from_one_place() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", fgrad.__version__)
     literal = f'"{fgrad.__version__}"'
-    holders = [
-        path for path in (*FILES.values(), ROOT / "pyproject.toml") if literal in path.read_text("utf-8")
-    ]
+    holders = [path for path in (*FILES.values(), ROOT / "pyproject.toml") if literal in path.read_text("utf-8")]
     assert holders == [PACKAGE / "version.py"]
     assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "fgrad/version.py"
     assert "version" in PYPROJECT["project"]["dynamic"]
@@ -207,9 +205,7 @@ def test_version_comes_from_one_place() -> None:
 
 def test_runtime_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    names = {
-        re.split(r"[<>=~!\[;]", requirement)[0].replace("-", "_") for requirement in project["dependencies"]
-    }
+    names = {re.split(r"[<>=~!\[;]", requirement)[0].replace("-", "_") for requirement in project["dependencies"]}
     assert names == REQUIRED
 
 

@@ -42,7 +42,7 @@ def run(block: Block, namespace: dict[str, Any]) -> str:
     code = compile(block.code, "tour.py", "exec", dont_inherit=True)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, namespace)
-    return "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
+    return "\n".join(line.rstrip() for line in printed.getvalue().rstrip().splitlines())
 
 
 def check(page: str, text: str) -> int:
@@ -50,9 +50,7 @@ def check(page: str, text: str) -> int:
     namespace: dict[str, Any] = {"__name__": "readme"}
     blocks = [block for block in blocks_of(text) if block.language == "python"]
     for block in blocks:
-        assert run(block, namespace) == block.promised, (
-            f"the block at {page}:{block.line} prints otherwise"
-        )
+        assert run(block, namespace) == block.promised, f"the block at {page}:{block.line} prints otherwise"
     return len(blocks)
 
 
@@ -97,4 +95,7 @@ def test_the_check_can_fail(page: str, error: type[Exception]) -> None:
 
 
 def test_the_check_can_pass() -> None:
-    assert check("page.md", "```python\nx = 1\n```\n\n```python\nprint(x)\n#> 1\nprint()\n#>\n```\n") == 2
+    assert (
+        check("page.md", "```python\nx = 1\n```\n\n```python\nprint(x, end='\\n\\n')\n#> 1\n#>\nprint(2)\n#> 2\n```\n")
+        == 2
+    )

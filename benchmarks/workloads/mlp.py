@@ -22,8 +22,7 @@ def data(sizes: tuple[int, ...], batch: int) -> tuple[Params, np.ndarray, np.nda
         return rng.normal(size=shape).astype(np.float32)
 
     params = [
-        {"w": normal(m, n) / np.float32(np.sqrt(m)), "b": normal(n) * np.float32(0.1)}
-        for m, n in pairwise(sizes)
+        {"w": normal(m, n) / np.float32(np.sqrt(m)), "b": normal(n) * np.float32(0.1)} for m, n in pairwise(sizes)
     ]
     labels = rng.integers(sizes[-1], size=batch)
     return params, normal(batch, sizes[0]), np.eye(sizes[-1], dtype=np.float32)[labels]
@@ -79,9 +78,7 @@ def value_and_grad_by_hand(params: Params, x: np.ndarray, y: np.ndarray) -> tupl
     return losses.mean(), grads[::-1]
 
 
-def adam_by_hand(
-    params: Params, grads: Params, m: Params, v: Params, step: int = 1
-) -> tuple[Params, Params, Params]:
+def adam_by_hand(params: Params, grads: Params, m: Params, v: Params, step: int = 1) -> tuple[Params, Params, Params]:
     """One step of Adam with rate 1e-3: parameters and both moments."""
     first, second = np.float32(1 - 0.9**step), np.float32(1 - 0.999**step)
     new: tuple[Params, Params, Params] = ([], [], [])

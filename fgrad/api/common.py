@@ -117,8 +117,13 @@ def _place(
         parameters = parameters_of(fun)[0]
         if 0 <= place < len(parameters) and parameters[place] in kwargs:
             return parameters[place]
+    cure = f"The arguments are {argument_list(names, kwargs)}: name one of these."
+    parameters = parameters_of(fun)[0]
+    left_out = argnum if isinstance(argnum, str) else parameters[argnum] if argnum in range(len(parameters)) else ""
+    if left_out in parameters:
+        cure = f"Pass the argument {left_out}: the default of a parameter cannot be differentiated."
     what = f"{transform} of `{function_name(fun)}` has argnums={argnum!r}, but the call has no such argument."
-    raise ArgumentError(message(what, cure=f"The arguments are {argument_list(names, kwargs)}: name one of these."))
+    raise ArgumentError(message(what, cure=cure))
 
 
 def split_aux(out: Any, fun: Any, transform: str) -> tuple[Any, Any]:

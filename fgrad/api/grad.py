@@ -9,7 +9,6 @@ import numpy as np
 
 from fgrad.api.common import (
     Argnums,
-    Selection,
     check_argnums,
     check_differentiable,
     float0,
@@ -18,7 +17,7 @@ from fgrad.api.common import (
     split_aux,
     wrap,
 )
-from fgrad.core.aval import Array, aval_of
+from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name
 from fgrad.core.primitive import ZERO, instantiate
 from fgrad.errors import NonScalarOutputError, message, public
@@ -71,8 +70,7 @@ def value_and_grad(
 
     Source: Griewank and Walther, *Evaluating Derivatives*, 2nd ed., chapter 3.
     """
-    check_callable(fun, "value_and_grad")
-    check_argnums(argnums, "value_and_grad")
+    run = _Gradient(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad").run
 
     @wrap(
         fun,
@@ -81,10 +79,7 @@ def value_and_grad(
     )
     @public
     def value_and_grad_fun(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        selection = select_arguments(fun, argnums, args, kwargs, "grad")
-        value, aux, gradients = _run(fun, selection, has_aux, holomorphic, allow_int)
-        gradient = gradients[0] if isinstance(argnums, (int, str)) else gradients
-        return ((value, aux) if has_aux else value), gradient
+        return run(args, kwargs)
 
     return value_and_grad_fun
 
@@ -108,48 +103,97 @@ def grad(
     >>> fgrad.grad(fgrad.grad(np.tanh))(0.5).round(6)
     np.float64(-0.726862)
     """
-    check_callable(fun, "grad")
-    check_argnums(argnums, "grad")
-    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
+    run = _Gradient(fun, argnums, has_aux, holomorphic, allow_int, "grad").run
 
     @wrap(fun, "grad", f"Gradient of `{function_name(fun)}` with respect to argument {argnums!r}.")
     @public
     def grad_fun(*args: Any, **kwargs: Any) -> Any:
-        value, gradient = both(*args, **kwargs)
+        value, gradient = run(args, kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
     return grad_fun
 
 
-def _run(
-    fun: Callable[..., Any], selection: Selection, has_aux: bool, holomorphic: bool, allow_int: bool
-) -> tuple[Array, Any, Any]:
-    leaves, treedef = flat_leaves(selection.values, selection.names, "grad")
-    nz = check_differentiable(leaves, selection.values, selection.names, "grad", holomorphic, allow_int)
-    auxdef: Any = None
+class _Gradient:
+    """What `grad` and `value_and_grad` do with a call, and the words for what is wrong with it."""
 
-    def flat(*xs: Array) -> list[Array]:
-        nonlocal auxdef
-        out = selection.call(treedef.unflatten(xs))
-        aux: list[Any] = []
-        if has_aux:
-            out, extra = split_aux(out, fun, "grad")
-            aux, auxdef = flatten(extra)
-        _check_scalar(out, fun, holomorphic)
-        return [out, *aux]
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        argnums: Argnums,
+        has_aux: bool,
+        holomorphic: bool,
+        allow_int: bool,
+        verb: str,
+    ) -> None:
+        check_callable(fun, verb)
+        check_argnums(argnums, verb)
+        self.fun = fun
+        self.argnums = argnums
+        self.has_aux = has_aux
+        self.holomorphic = holomorphic
+        self.allow_int = allow_int
+        self.verb = verb
 
-    (value, *aux), program = linearize(flat, leaves, nz, "grad", fun)
-    seed = aval_of(value).dtype.type(1)
-    cts = transpose(program, [seed, *[ZERO] * len(aux)], consume=True)
-    found = iter(cts)
-    gradients = [instantiate(next(found), x) if m else _no_tangent(x) for x, m in zip(leaves, nz, strict=True)]
-    gradients = fresh(gradients, leaves)
-    value, *aux = fresh([value, *aux], leaves + gradients)
-    return (
-        value,
-        auxdef.unflatten(aux) if has_aux else None,
-        treedef.unflatten([_scalar(g) for g in gradients]),
-    )
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """The value (with what comes along, a pair), and the gradient."""
+        verb = self.verb
+        chosen = select_arguments(self.fun, self.argnums, args, kwargs, verb)
+        leaves, treedef = flat_leaves(chosen.values, chosen.names, verb)
+        nz = check_differentiable(leaves, chosen.values, chosen.names, verb, self.holomorphic, self.allow_int)
+        auxdef: Any = None
+
+        def flat(*xs: Array) -> list[Array]:
+            nonlocal auxdef
+            out = chosen.call(treedef.unflatten(xs))
+            aux: list[Any] = []
+            if self.has_aux:
+                out, extra = split_aux(out, self.fun, verb)
+                aux, auxdef = flatten(extra)
+            self._check_scalar(out)
+            return [out, *aux]
+
+        (value, *aux), program = linearize(flat, leaves, nz, verb, self.fun)
+        seed = aval_of(value).dtype.type(1)
+        found = iter(transpose(program, [seed, *[ZERO] * len(aux)], consume=True))
+        gradients = [instantiate(next(found), x) if m else _no_tangent(x) for x, m in zip(leaves, nz, strict=True)]
+        gradients = fresh(gradients, leaves)
+        value, *aux = fresh([value, *aux], leaves + gradients)
+        gradient = treedef.unflatten([_scalar(g) for g in gradients])
+        if isinstance(self.argnums, (int, str)):
+            gradient = gradient[0]
+        return ((value, auxdef.unflatten(aux)) if self.has_aux else value), gradient
+
+    def _check_scalar(self, out: Any) -> None:
+        """Refuses what has no gradient."""
+        number = "complex" if self.holomorphic else "real"
+        needs = f"{self.verb} needs `{function_name(self.fun)}` to return a {number} scalar"
+        if out is None:
+            what = f"{needs}, but it returned None."
+            raise NonScalarOutputError(message(what, cure="Does it lack a return statement?"))
+        leaves, _ = flat_outputs(out, self.verb, self.fun)
+        if len(leaves) != 1 or leaves[0] is not out:
+            what = f"{needs}, but it returned {describe(out)}."
+            cure = "Return one number, or (number, anything else) with has_aux=True."
+            raise NonScalarOutputError(message(what, cure=cure))
+        aval = aval_of(out)
+        cure = _scalar_cure(aval, self.holomorphic)
+        if cure:
+            raise NonScalarOutputError(message(f"{needs}, but it returned {aval}.", cure=cure))
+
+
+def _scalar_cure(aval: ShapedArray, holomorphic: bool) -> str:
+    """What to do about an output that has no gradient; empty if it has one."""
+    kind = aval.dtype.kind
+    if aval.shape:
+        return "Sum it, or use fgrad.jacrev for the derivatives of all elements, fgrad.vjp for one combination of them."
+    if kind == "c":
+        if holomorphic:
+            return ""
+        return "Return its real part or its absolute value, or pass holomorphic=True if it is complex differentiable."
+    if holomorphic:
+        return "Leave holomorphic out: the gradient of a real function of complex numbers needs no such promise."
+    return "" if kind == "f" else "Integers and booleans have no derivative: return what they were computed from."
 
 
 def _scalar(x: Array) -> Array:
@@ -159,32 +203,3 @@ def _scalar(x: Array) -> Array:
 
 def _no_tangent(x: Array) -> Array:
     return np.zeros(aval_of(x).shape, float0)
-
-
-def _check_scalar(out: Any, fun: Any, holomorphic: bool) -> None:
-    name = function_name(fun)
-    if out is None:
-        what = f"grad needs `{name}` to return a real scalar, but it returned None."
-        raise NonScalarOutputError(message(what, cure="Does it lack a return statement?"))
-    leaves, _ = flat_outputs(out, "grad", fun)
-    if len(leaves) != 1 or leaves[0] is not out:
-        what = f"grad needs `{name}` to return a real scalar, but it returned {describe(out)}."
-        raise NonScalarOutputError(
-            message(what, cure="Return one number, or (number, anything else) with has_aux=True.")
-        )
-    aval = aval_of(out)
-    kind = aval.dtype.kind
-    wanted = "complex" if holomorphic else "real"
-    if aval.shape:
-        cure = "Sum it, or use fgrad.jacrev for the derivatives of all elements, fgrad.vjp for one combination of them."
-    elif kind == "c" and not holomorphic:
-        cure = "Return its real part or its absolute value, or pass holomorphic=True if it is complex differentiable."
-    elif kind != "c" and holomorphic:
-        cure = "Leave holomorphic out: the gradient of a real function of complex numbers needs no such promise."
-    elif kind in "fc":
-        return
-    else:
-        cure = "Integers and booleans have no derivative: return what they were computed from."
-    raise NonScalarOutputError(
-        message(f"grad needs `{name}` to return a {wanted} scalar, but it returned {aval}.", cure=cure)
-    )

@@ -12,6 +12,7 @@ import numpy as np
 
 from fgrad.compiler.call import jit_call
 from fgrad.compiler.compiled import Compiled, compile_jaxpr
+from fgrad.compiler.failures import explain
 from fgrad.control.call import close_over
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs, function_name, parameter_names
@@ -120,10 +121,10 @@ class Jitted(Generic[P, R_co]):
             return traced.outdef.unflatten(traced.function(*leaves))  # type: ignore[no-any-return]
         except Exception as error:
             try:
-                if isinstance(error, ValueError):
-                    unveil(error)
-            except FgradError as cause:
-                hide_frames(cause)
+                unveil(error)
+                explain(error)
+            except FgradError as told:
+                hide_frames(told)
                 raise
             hide_frames(error)
             raise

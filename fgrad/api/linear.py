@@ -248,7 +248,7 @@ def _check_linear(program: LinearProgram, fun: Any) -> None:
     found = nonlinearity(program)
     if found is not None:
         why, eqn = found
-        what = f"linear_transpose needs a linear function, but in `{function_name(fun)}` {why}."
+        what = f"linear_transpose needs a linear function, but in `{function_name(fun)}`, {why}."
         cure = "For the transpose of the derivative at a point use fgrad.vjp(f, x)."
         raise ArgumentError(message(what, cure=cure, at=eqn.source))
 

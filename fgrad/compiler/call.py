@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fgrad.compiler.compiled import compiled_function
+from fgrad.compiler.failures import explain
 from fgrad.control.call import Call
 from fgrad.core.aval import Array
 from fgrad.core.jaxpr import ClosedJaxpr
@@ -20,7 +21,11 @@ class Jit(Call):
         return self.impl(*args, **params)
 
     def impl(self, *xs: Array, jaxpr: ClosedJaxpr, **params: Any) -> list[Array]:
-        return list(compiled_function(jaxpr, params["name"])(*xs))
+        try:
+            return list(compiled_function(jaxpr, params["name"])(*xs))
+        except Exception as error:
+            explain(error)
+            raise
 
 
 jit_call = Jit()

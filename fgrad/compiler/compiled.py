@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from fgrad.compiler.failures import register_lines
 from fgrad.compiler.inline import inline
 from fgrad.compiler.plan import plan
 from fgrad.compiler.simplify import simplify
@@ -35,6 +36,7 @@ class Compiled:
         self.text = source.text
         filename = f"<fgrad {source.name} {next(_number)}>"
         linecache.cache[filename] = (len(source.text), None, source.text.splitlines(True), filename)
+        register_lines(filename, source.lines)
         namespace = dict(source.namespace)
         exec(compile(source.text, filename, "exec"), namespace)
         self.function: Callable[..., tuple[Any, ...]] = namespace[source.name]

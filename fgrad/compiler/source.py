@@ -13,6 +13,7 @@ from fgrad.compiler.plan import Plan, Step
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Literal, Var
 from fgrad.core.printer import variable_names
 from fgrad.core.writer import Writer
+from fgrad.errors import SourceLine
 
 __all__ = ["Source", "write_source"]
 
@@ -24,11 +25,13 @@ class Source(NamedTuple):
         name: the name of the function it defines.
         text: the code of the function.
         namespace: the objects that the code refers to by name.
+        lines: for each line of the code the line of the user's program that it comes from.
     """
 
     name: str
     text: str
     namespace: dict[str, Any]
+    lines: list[SourceLine | None]
 
 
 def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence[str]) -> Source:
@@ -37,18 +40,21 @@ def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence
     names = _Names(writer, arguments, closed)
     function = _identifier(name, "program")
     lines = [f"def {function}({', '.join(names[v] for v in closed.jaxpr.invars)}):"]
+    places: list[SourceLine | None] = [None]
     place = None
     for step in plan.steps:
         text = _statement(step, names, writer)
         here = _comment(step.eqn.source) if step.eqn.source is not None else place
         lines.append(f"    {text}" + (f"  # {here}" if here != place else ""))
+        places.append(step.eqn.source or places[-1])
         place = here
         dead = [names[v] for v in step.drop if step.overwrite is None or v is not step.eqn.invars[step.overwrite]]
         if dead and step is not plan.steps[-1]:
             lines.append(f"    del {', '.join(dead)}")
+            places.append(places[-1])
     outs = [_result(a, copied, names, writer) for a, copied in zip(closed.jaxpr.outvars, plan.copies, strict=True)]
     lines.append(f"    return ({', '.join(outs)}{',' if len(outs) == 1 else ''})")
-    return Source(function, "\n".join(lines) + "\n", writer.namespace)
+    return Source(function, "\n".join(lines) + "\n", writer.namespace, [*places, None])
 
 
 class _Names:
@@ -123,6 +129,6 @@ def _comment(source: Any) -> str:
 
 def _identifier(hint: str, default: str) -> str:
     name = re.sub(r"\W+", "_", hint, flags=re.ASCII).strip("_")
-    if not name or name[0].isdigit() or keyword.iskeyword(name):
+    if not name or name[0].isdigit() or keyword.iskeyword(name) or name == "np":
         name = f"{default}_{name}" if name else default
     return name

@@ -23,17 +23,27 @@ from fgrad.core.evaluate import eval_jaxpr
 from fgrad.core.interpreter import Tracer, apply, current, owned, reachable
 from fgrad.core.jaxpr import ClosedJaxpr
 from fgrad.core.primitive import ZERO, Primitive, Zero, is_linear_input
-from fgrad.errors import ArgumentError, message
+from fgrad.errors import ArgumentError, FgradError, OutputTypeError, TreeStructureError, message
 from fgrad.primitives.shape import broadcast_to, move_axis
 from fgrad.transforms import jvp as forward
 from fgrad.transforms.batch import batch
 from fgrad.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, transpose_jaxpr
 from fgrad.transforms.stage import Stage, trace
 from fgrad.tree import PyTreeDef
-from fgrad.tree.table import describe
+from fgrad.tree.nodes import LEAF
+from fgrad.tree.table import node_of
 from fgrad.tree.text import listing
 
-__all__ = ["CustomCall", "CustomFunction", "FlatCall", "batched", "captured_tangents", "sum_tangents", "to_front"]
+__all__ = [
+    "CustomCall",
+    "CustomFunction",
+    "FlatCall",
+    "batched",
+    "captured_tangents",
+    "misfit",
+    "sum_tangents",
+    "to_front",
+]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -136,6 +146,11 @@ def sum_tangents(left: Sequence[Any], right: Sequence[Any]) -> list[Tangent]:
     return [b if a is ZERO else a if b is ZERO else a + b for a, b in zip(left, right, strict=True)]
 
 
+def misfit(x: Any) -> type[FgradError]:
+    """The class of error for what a rule returned in place of an array: a container, or no array at all."""
+    return OutputTypeError if node_of(x) is LEAF else TreeStructureError
+
+
 def batched(fun: Flat, size: int, dims: Sequence[int | None]) -> Flat:
     """A flat function over one more axis, which is the first of every result."""
 
@@ -233,9 +248,7 @@ class CustomFunction(Generic[P, R_co]):
             ):
                 found.append(argnum)
             else:
-                what = (
-                    f"nondiff_argnums of {self.kind} names {describe(argnum)}, which is no argument of `{self.name}`."
-                )
+                what = f"nondiff_argnums of {self.kind} names {argnum!r:.60}, which is no argument of `{self.name}`."
                 raise ArgumentError(message(what, cure=f"Its arguments are {listing(positional, len(positional))}."))
         return frozenset(found)
 
@@ -270,8 +283,8 @@ class CustomFunction(Generic[P, R_co]):
             return [f"args[{i}]" for i in range(len(args))], args
         try:
             bound = self._signature.bind(*args, **kwargs)
-        except TypeError:
-            refuse_call(self.fun, args, kwargs, self.kind)
+        except TypeError as error:
+            refuse_call(self.fun, args, kwargs, self.kind, str(error))
             raise
         bound.apply_defaults()
         if bound.kwargs:

@@ -16,6 +16,7 @@ from fgrad.control.custom import (
     Tangent,
     batched,
     captured_tangents,
+    misfit,
     sum_tangents,
 )
 from fgrad.core.aval import Array, aval_of, is_inexact
@@ -224,7 +225,7 @@ class custom_jvp(CustomFunction[P, R_co]):  # noqa: N801
             got = aval_of(t)
         except TypeError:
             what = f"{rule} {describe(t)} for the tangent of {where()}, which is {y}."
-            raise OutputTypeError(message(what, cure="Return an array of that shape; None for 0.")) from None
+            raise misfit(t)(message(what, cure="Return an array of that shape; None for 0.")) from None
         if got.shape != y.shape:
             what = f"{rule} a tangent {got} for {where()}, which is {y}."
             raise ShapeError(message(what, cure="A tangent has the shape of its value."))

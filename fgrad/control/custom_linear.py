@@ -9,7 +9,6 @@ import numpy as np
 
 from fgrad.control.capture import Environment
 from fgrad.core.aval import Array, ShapedArray
-from fgrad.core.boundary import function_name
 from fgrad.core.interpreter import Tracer, apply, current, owned
 from fgrad.core.primitive import ZERO, Primitive, Zero, instantiate, is_linear_input
 from fgrad.errors import MissingRuleError, message
@@ -48,8 +47,8 @@ class CustomLinear(Primitive):
         program = forward.record_linear(lambda *cts: bwd(*res, *cts), avals, bwd)
         found = nonlinearity(program)
         if found is not None:
-            name = function_name(bwd)
-            what = f"forward mode transposes the backward rule `{name}`, which must be linear in ct; but {found[0]}."
+            rule = getattr(bwd, "described", "a backward rule")
+            what = f"forward mode transposes {rule}, which must be linear in the cotangents, but {found[0]}."
             raise MissingRuleError(message(what, cure="Take the derivative in reverse mode, or use custom_jvp."))
         return [instantiate(t, v) for t, v in zip(transpose(program, ts), program.invars, strict=True)]
 

@@ -16,6 +16,7 @@ from fgrad.control.custom import (
     Tangent,
     batched,
     captured_tangents,
+    misfit,
     sum_tangents,
     to_front,
 )
@@ -205,6 +206,7 @@ class custom_vjp(CustomFunction[P, R_co]):  # noqa: N801
             flat = self._cotangents(user_bwd(*call.static, res, ct), call)
             return [self._cotangent(c, i, call) for i, c in enumerate(flat)]
 
+        bwd.__dict__["described"] = f"the backward rule of `{self.name}`"
         rule = VjpRule(fwd, bwd)
         return self.primitive.capture_rule(rule, call.captured) if call.captured else rule
 
@@ -236,7 +238,7 @@ class custom_vjp(CustomFunction[P, R_co]):  # noqa: N801
             got = aval_of(ct)
         except TypeError:
             what = f"{rule} returned {describe(ct)} as the cotangent of {call.place(index)}, which is {aval}."
-            raise OutputTypeError(message(what, cure="Return an array of that shape; None for 0.")) from None
+            raise misfit(ct)(message(what, cure="Return an array of that shape; None for 0.")) from None
         if got.shape != aval.shape:
             what = f"{rule} returned a cotangent {got} for {call.place(index)}, which is {aval}."
             cure = "A cotangent has the shape of its argument: sum over what was broadcast."

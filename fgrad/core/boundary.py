@@ -14,7 +14,7 @@ from fgrad.core.interpreter import Tracer, leaked, reachable
 from fgrad.errors import ArgumentError, FgradError, OutputTypeError, UnexpectedTracerError, message
 from fgrad.tree import PyTreeDef, flatten, flatten_with_path, keystr
 from fgrad.tree.table import describe
-from fgrad.tree.text import listing, plural
+from fgrad.tree.text import listing
 
 __all__ = [
     "argument_list",
@@ -152,12 +152,21 @@ def call(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     except TypeError as error:
         traceback = error.__traceback__
         if traceback is not None and traceback.tb_next is None and not isinstance(error, FgradError):
-            refuse_call(fun, args, kwargs, transform)
+            refuse_call(fun, args, kwargs, transform, str(error))
         raise
 
 
-def refuse_call(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], transform: str) -> None:
+def refuse_call(
+    fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], transform: str, why: str
+) -> None:
     """Refuses arguments that do not fit the parameters of a function, as far as these are known.
+
+    Args:
+        fun: the function.
+        args: its arguments.
+        kwargs: its arguments by name.
+        transform: what calls it.
+        why: what Python says, `f() missing 1 required positional argument: 'y'`.
 
     Raises:
         ArgumentError: they do not; the message says why.
@@ -168,11 +177,16 @@ def refuse_call(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
         return
     try:
         signature.bind(*args, **kwargs)
-    except TypeError as misfit:
-        given = plural(len(args), "positional argument") + (f" and {listing(kwargs, len(kwargs))}" if kwargs else "")
+    except TypeError:
         name = function_name(fun)
-        what = f"{transform} of `{name}` was called with {given}, but `{name}` takes {signature}: {misfit}."
-        raise ArgumentError(message(what, cure=f"Call it with the arguments of `{name}`.")) from None
+        what = f"{transform} calls `{name}` with arguments that it does not take: {why.rsplit('() ', maxsplit=1)[-1]}."
+        raise ArgumentError(message(what, cure=f"`{name}` takes {_bare(signature)}.")) from None
+
+
+def _bare(signature: inspect.Signature) -> str:
+    """A signature without annotations."""
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(bare))
 
 
 def flat_outputs(out: Any, transform: str, fun: Any) -> tuple[list[Array], PyTreeDef]:

@@ -16,7 +16,7 @@ import numpy as np
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.holders import holder
 from fgrad.core.jaxpr import Jaxpr, Literal, Var
-from fgrad.core.usage import assigning, indexing
+from fgrad.core.usage import assigning, indexing, looping, math_function
 from fgrad.errors import (
     ConcretizationTypeError,
     ImmutableTracerError,
@@ -175,12 +175,13 @@ class Tracer:
     @public
     def __len__(self) -> int:
         if not self.shape:
-            raise TracerUseError(message(f"a traced {self.aval} has no length: it has no axes."))
+            what = f"a traced {self.aval} has no length: it has no axes."
+            raise TracerUseError(message(what, cure="Only arrays with axes have one; .size is the number of elements."))
         return self.shape[0]
 
     @public
     def __bool__(self) -> bool:
-        return bool(self._known(TracerBoolConversionError, "the truth value", _BOOL_CURE))
+        return bool(self._known(TracerBoolConversionError, "the truth value", _LOOP_CURE if looping() else _BOOL_CURE))
 
     @public
     def __float__(self) -> float:
@@ -213,9 +214,7 @@ class Tracer:
 
     @public
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        x = reachable(self)
-        while type(x) is Tracer:
-            x = x.interpreter.constant(x.state)
+        x = self._constant()
         if x is None:
             raise self._no_array()
         return np.array(x, dtype, copy=copy)
@@ -260,10 +259,24 @@ class Tracer:
         return self
 
     def _number(self, what: str) -> Array:
-        """The value for `float(x)`. `array[0] = x` asks for one, too, and would silently lose the derivative."""
-        if assigning() and self.interpreter.constant(self.state) is None:
+        """The value for `float(x)`. `array[0] = x` and `math.exp(x)` ask for it, too: they would silently lose the
+        derivative."""
+        x = self._constant()
+        if x is not None:
+            return x
+        if assigning():
             raise self._no_array()
+        function = math_function()
+        if function:
+            raise self._no_number(function)
         return self._known(ConcretizationTypeError, what, _VALUE_CURE)
+
+    def _constant(self) -> Array:
+        """The value where nothing is lost in taking it, or `None`."""
+        x = reachable(self)
+        while type(x) is Tracer:
+            x = x.interpreter.constant(x.state)
+        return x
 
     def _known(self, error: type[Exception], what: str, cure: str) -> Array:
         """The value; an error where there is none, or where this tracer has no business any more."""
@@ -279,13 +292,21 @@ class Tracer:
         text = f"{what} of a traced {self.aval} is not known in {unknown.describe()}: {why}."
         raise error(message(text + origin(self), cure=cure.format(static=static)))
 
+    def _no_number(self, function: str) -> ConcretizationTypeError:
+        what = f"{function} takes numbers, not a traced {self.aval}, in {self.interpreter.describe()}."
+        name = function.rpartition(".")[2]
+        name = _NAMES_IN_NUMPY.get(name, name)
+        better = f"numpy.{name}" if isinstance(getattr(np, name, None), np.ufunc) else "functions of NumPy"
+        cure = f"Write {better}; or {function}(float(x)) where the value is known and no derivative is wanted."
+        return ConcretizationTypeError(message(what + origin(self), cure=cure))
+
     def _no_array(self) -> TracerArrayConversionError:
         traced, where = f"a traced {self.aval}", f"in {self.interpreter.describe()}"
         if indexing():
             what = f"a NumPy array cannot be indexed by {traced}, {where}."
             cure = _MASK_CURE if self.dtype.kind == "b" else _TAKE_CURE
         elif assigning():
-            what = f"a NumPy array cannot hold {traced}, {where}: `array[index] = value` was to write it or to use it."
+            what = f"`array[index] = value` on a NumPy array does not take {traced}, {where}."
             cure = "Write array = fgrad.numpy.at(array)[index].set(value), or collect values in a list and stack them."
         else:
             what = f"{traced} cannot become a NumPy array, {where}."
@@ -300,8 +321,12 @@ _REASONS = {
 }
 _OTHERWISE = ("only its shape and dtype are", "or decide before, outside the function")
 _BOOL_CURE = "Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; {static}."
+_LOOP_CURE = "Loop a fixed number of times and choose with fgrad.numpy.where(condition, new, old); {static}."
+_NAMES_IN_NUMPY = {"pow": "power"} | {
+    f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")
+}
 _VALUE_CURE = "Keep it an array (NumPy's functions take it, those of math do not); {static}."
-_ITEM_CURE = "Make an array of the items: fgrad.numpy.stack(items)[index]; {static}."
+_ITEM_CURE = "Take from an array of the items: fgrad.numpy.take(fgrad.numpy.stack(items), index, axis=0); {static}."
 _SIZE_CURE = "Sizes, axes and loop counts are needed while the function is traced: take them from shapes; {static}."
 _TAKE_CURE = "Write fgrad.numpy.take(array, index, axis=0), or fgrad.numpy.at(array)[index].get()."
 _MASK_CURE = "Write fgrad.numpy.where(mask, array, 0); the number of elements that a mask selects is not known."
@@ -314,7 +339,7 @@ def install(**methods: Any) -> None:
     """Gives `Tracer` methods and properties; the modules that define the operations call it."""
     for name, method in methods.items():
         fget = getattr(method, "fget", None)
-        setattr(Tracer, name, property(public(fget)) if fget is not None else public(method))
+        setattr(Tracer, name, property(public(fget), doc=method.__doc__) if fget is not None else public(method))
 
 
 def install_operators(**methods: Callable[..., Any]) -> None:
@@ -425,7 +450,8 @@ def leaked(tracer: Tracer, subject: str = "") -> UnexpectedTracerError:
         where = holder(tracer)
         kept = f"; it was kept in {where}" if where else ""
         what = f"{traced} leaked from {owner.describe()}, which has ended{kept}."
-        cure = "Return the value from that function instead of keeping it."
+        cure = "Return the value from that function instead of keeping it"
+        cure += " (has_aux=True lets it return more than the loss)." if "grad" in owner.verb else "."
     return UnexpectedTracerError(message(what + origin(tracer), cure=cure))
 
 

@@ -14,7 +14,7 @@ from fgrad.core.interpreter import dispatch, replayed
 from fgrad.core.jaxpr import Var
 from fgrad.errors import FgradError, MissingRuleError, OutOfBoundsError, message
 
-__all__ = ["ZERO", "Primitive", "Sample", "Zero", "instantiate", "is_linear_input", "registry"]
+__all__ = ["BOUNDS_CURE", "ZERO", "Primitive", "Sample", "Zero", "instantiate", "is_linear_input", "registry"]
 
 registry: dict[str, Primitive] = {}
 """Every declared primitive by name."""
@@ -23,6 +23,8 @@ registry: dict[str, Primitive] = {}
 def _declared(name: str) -> Primitive:
     return registry[name]
 
+
+BOUNDS_CURE = "Check the indices; fgrad.numpy.clip(index, 0, size - 1) moves them into the axis."
 
 _SCALARS = frozenset({bool, int, float, complex})
 
@@ -140,7 +142,7 @@ class Primitive:
         except Exception:  # noqa: BLE001 (the error that is being explained is the better one)
             return
         if isinstance(error, IndexError) and not isinstance(error, FgradError):
-            raise OutOfBoundsError(message(f"{self.name}: {error}.", at=replayed.get())) from None
+            raise OutOfBoundsError(message(f"{error}.", at=replayed.get(), cure=BOUNDS_CURE)) from None
 
     # The rules below are declared with the parameters of their primitive: their general form stands in the doc string.
 

@@ -102,6 +102,9 @@ def _param(value: Any) -> str:
         return dtype_name(value)
     if isinstance(value, (ShapedArray, str)):
         return str(value)
+    if isinstance(value, tuple) and len(value) == 4 and value[0] == "slice":
+        start, stop, step = ("" if part is None else str(part) for part in value[1:])
+        return f"{start}:{stop}" + (f":{step}" if step else "")
     if isinstance(value, tuple):
         return f"({','.join(map(_param, value))}{',' if len(value) == 1 else ''})"
     if callable(value):

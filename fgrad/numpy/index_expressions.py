@@ -122,10 +122,9 @@ def _expanded(entries: list[Any], shape: tuple[int, ...]) -> list[Any]:
     """Full slices for an ellipsis, or for what is missing at the end. An ellipsis of no axes stays."""
     missing = len(shape) - sum([_consumed(e) for e in entries])
     if missing < 0:
-        what = (
-            f"too many indices: an array of shape {shape} has {len(shape)} axes, {len(shape) - missing} were indexed."
-        )
-        raise InvalidIndexError(message(what))
+        given = len(shape) - missing
+        what = f"too many indices: an array of shape {shape} has {len(shape)} axes, {given} were indexed."
+        raise InvalidIndexError(message(what, cure="Give one index per axis at most; None makes a new axis."))
     places = [i for i, e in enumerate(entries) if e is Ellipsis]
     if len(places) > 1:
         raise InvalidIndexError(message("an index can have one ellipsis (`...`) only."))
@@ -193,7 +192,8 @@ class _Parser:
             self.key.append(position + size if position < 0 else position)
         elif self.bounded:
             what = f"index {position} is out of bounds for axis {self.axis - 1} of an array of shape {self.sizes}."
-            raise OutOfBoundsError(message(what))
+            cure = f"Valid are {-size} to {size - 1}." if size else "The axis has no elements."
+            raise OutOfBoundsError(message(what, cure=cure))
         else:
             self._place(np.array(position))
 

@@ -16,7 +16,14 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer, install, origin
-from fgrad.errors import ArgumentError, InvalidIndexError, NonConcreteBooleanIndexError, ShapeError, message
+from fgrad.errors import (
+    ArgumentError,
+    InvalidIndexError,
+    NonConcreteBooleanIndexError,
+    ShapeError,
+    TracerUseError,
+    message,
+)
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
 from fgrad.numpy.index_expressions import concrete_mask
 from fgrad.numpy.parts import flat, outside_transforms, strong, taken
@@ -73,7 +80,10 @@ triu_indices = np.triu_indices
 
 def _rows(x: Tracer) -> Any:
     if not x.shape:
-        raise TypeError(message("iteration over a traced array without axes."))
+        what = f"iteration over a traced array without axes, {x.aval}."
+        raise TracerUseError(
+            message(what, cure="Only arrays with axes have items: leave out the loop, or x.reshape(-1).")
+        )
     return iter(unstack(x, axis=0))
 
 

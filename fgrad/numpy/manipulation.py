@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
@@ -73,11 +73,17 @@ def _completed(given: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...
         raise ShapeError(message(f"reshape to {shape}: one length may be unknown (-1), the others are not negative."))
     if unknown:
         if not known or size % known:
-            raise ShapeError(message(f"cannot reshape an array of shape {given} ({size} elements) into {shape}."))
+            _refuse_reshape(given, size, shape)
         return tuple([size // known if n == -1 else n for n in shape])
     if known != size:
-        raise ShapeError(message(f"cannot reshape an array of shape {given} ({size} elements) into {shape}."))
+        _refuse_reshape(given, size, shape)
     return shape
+
+
+def _refuse_reshape(given: tuple[int, ...], size: int, shape: tuple[int, ...]) -> NoReturn:
+    what = f"cannot reshape an array of shape {given} ({size} elements) into {shape}."
+    cure = "The number of elements stays the same; one length may be -1, which stands for what is left."
+    raise ShapeError(message(what, cure=cure))
 
 
 def ravel(a: Any, order: Any = "C") -> Array:

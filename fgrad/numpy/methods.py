@@ -135,13 +135,13 @@ install(
     __contains__=_contains,
 )
 install(
-    T=property(manipulation.transpose),
-    mT=property(manipulation.matrix_transpose),
+    T=property(manipulation.transpose, doc="The array with its axes in reverse order."),
+    mT=property(manipulation.matrix_transpose, doc="The array with its last two axes swapped."),
     device=property(_device),
-    imag=property(ufuncs.imag),
+    imag=property(ufuncs.imag, doc="The imaginary part."),
     itemsize=property(_itemsize),
     nbytes=property(_nbytes),
-    real=property(ufuncs.real),
+    real=property(ufuncs.real, doc="The real part."),
 )
 
 

@@ -263,7 +263,8 @@ def _fitted(values: Any, x: Array, index: Index, name: str) -> Array:
             v = reshape(v, shape=given)
     except ValueError:
         what = f"x.at[index].{name}: values of shape {shape_of(v)} do not broadcast to the shape {shape} of x[index]."
-        raise ShapeError(message(what)) from None
+        cure = "Give one value, or values of the shape of what is replaced."
+        raise ShapeError(message(what, cure=cure)) from None
     return v if shape_of(v) == shape else broadcast_to(v, shape=shape)
 
 

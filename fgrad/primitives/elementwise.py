@@ -67,7 +67,8 @@ class Elementwise(Primitive):
             return ufunc.resolve_dtypes((*keys, *[None] * ufunc.nout))[-1]
         except TypeError:
             kinds = " and ".join(str(a.dtype) for a in avals)
-            raise ShapeError(message(f"`{self.name}` is not defined for {kinds}.")) from None
+            cure = "Convert the arguments to dtypes that NumPy has it for: x.astype(dtype)."
+            raise ShapeError(message(f"`{self.name}` is not defined for {kinds}.", cure=cure)) from None
 
     def _broadcast(self, avals: Sequence[ShapedArray]) -> tuple[int, ...]:
         try:

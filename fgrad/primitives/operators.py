@@ -10,7 +10,7 @@ import numpy as np
 from fgrad.core.aval import Array
 from fgrad.core.interpreter import Tracer, dispatch, install_operators
 from fgrad.core.primitive import Primitive, registry
-from fgrad.errors import ArgumentError, hide_frames, message, public
+from fgrad.errors import ArgumentError, TracerArrayConversionError, hide_frames, message, public
 from fgrad.primitives.comparison import (
     bitwise_and,
     bitwise_not,
@@ -151,7 +151,11 @@ def register_ufuncs() -> None:
 def _array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
     function = ufuncs.get(ufunc) if method == "__call__" else None
     if function is None:
-        return NotImplemented
+        if any(hasattr(type(x), "__array_ufunc__") and type(x) not in _OPERANDS for x in args):
+            return NotImplemented  # another library's array may know better
+        full = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        what = f"{full} has no counterpart in fgrad that takes traced arrays, in {self.interpreter.describe()}."
+        raise TracerArrayConversionError(message(what, cure="Write it with functions of fgrad.numpy."))
     for name, value in kwargs.items():
         if value is not None:
             raise _refused(ufunc.__name__, name)

@@ -54,7 +54,9 @@ class Reshape(View):
 
     def shape(self, x: ShapedArray, *, shape: tuple[int, ...]) -> ShapedArray:
         if math.prod(shape) != x.size:
-            raise ShapeError(message(f"cannot reshape an array of shape {x.shape} ({x.size} elements) into {shape}."))
+            what = f"cannot reshape an array of shape {x.shape} ({x.size} elements) into {shape}."
+            cure = "The number of elements stays the same."
+            raise ShapeError(message(what, cure=cure))
         return ShapedArray(shape, x.dtype)
 
     def transpose(self, ct: Array, x: Any, *, shape: tuple[int, ...]) -> Sequence[Array]:
@@ -79,7 +81,8 @@ class Transpose(View):
 
     def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
         if sorted(axes) != list(range(x.ndim)):
-            raise ShapeError(message(f"axes {axes} are not a permutation of the axes of an array of shape {x.shape}."))
+            what = f"axes {axes} are not a permutation of the axes of an array of shape {x.shape}."
+            raise ShapeError(message(what, cure="Name every axis once."))
         return ShapedArray(tuple(x.shape[a] for a in axes), x.dtype)
 
     def transpose(self, ct: Array, x: Any, *, axes: tuple[int, ...]) -> Sequence[Array]:
@@ -107,7 +110,9 @@ class BroadcastTo(View):
     def shape(self, x: ShapedArray, *, shape: tuple[int, ...]) -> ShapedArray:
         padded = (1,) * (len(shape) - x.ndim) + x.shape
         if len(padded) != len(shape) or any(n not in (1, m) for n, m in zip(padded, shape, strict=True)):
-            raise ShapeError(message(f"an array of shape {x.shape} does not broadcast to {shape}."))
+            what = f"an array of shape {x.shape} does not broadcast to {shape}."
+            cure = "Shapes are aligned at their last axes; each size must be that of the result, or 1."
+            raise ShapeError(message(what, cure=cure))
         return ShapedArray(shape, x.dtype)
 
     def transpose(self, ct: Array, x: Any, *, shape: tuple[int, ...]) -> Sequence[Array]:

@@ -54,7 +54,8 @@ def _with_vjp() -> Callable[..., Any]:
 
 _CALLS: dict[str, Callable[[], Callable[..., Any]]] = {
     "jit": lambda: jit(_program),
-    "checkpoint": lambda: checkpoint(_program),
+    "checkpoint": lambda: jit(checkpoint(_program)),
+    "checkpoint_call": lambda: checkpoint(_program),
     "custom_jvp_call": _with_jvp,
     "custom_vjp_call": _with_vjp,
 }

@@ -86,7 +86,7 @@ def check_linear(f: Callable[..., Any], args: Sequence[Any], rtol: float | None 
     Traceback (most recent call last):
         ...
     fgrad.errors.CheckError: check_linear of `<lambda>`: it is not linear.
-      at output[2]: expected -0.8120755945, got 0.9379244055: relative error 1.9, allowed 7.9e-13
+      at output[2]: expected -0.8120755945, got 0.9379244055: relative error 1.9, allowed 8e-13
     """
     point, rng = Point(f, args, "check_linear"), np.random.default_rng(0)
 

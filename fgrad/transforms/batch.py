@@ -56,7 +56,8 @@ class Batch(Interpreter[Mapped]):
     constant = value
 
     def argument(self, x: Array, dim: int | None) -> Array:
-        """What the traced function is given. Unmapped arrays are traced, too: a mapped value may then be their index."""
+        """What the traced function is given. Unmapped arrays are traced as well, so that a mapped value may be their
+        index."""
         plain = dim is None and (type(x) is not np.ndarray or not x.ndim)
         return x if plain else Tracer(self, (x, dim))
 

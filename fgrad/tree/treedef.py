@@ -366,7 +366,9 @@ def _leaves_up_to(nodes: Sequence[Node], tree: Any, fault: str) -> list[Any]:
         got, children = (LEAF, ()) if split is None else split(x)
         if got is not node.whole and not got.same(node.whole):
             where = place(path_in_tree(nodes, index, tree))
-            cure = "" if describe(x) != "None" else "(None is a container without leaves, not a leaf.)"
+            cure = "Give it the same containers, down to the places of the leaves."
+            if describe(x) == "None":
+                cure = "None is a container without leaves, not a leaf."
             raise TreeStructureError(message(f"{fault} {where}: {versus(node, x)}", cure=cure))
         if node.span:
             leaves += children

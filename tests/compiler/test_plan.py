@@ -1,0 +1,171 @@
+"""Plans: memory is overwritten only where nobody sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fgrad
+import fgrad.numpy as fnp
+from fgrad.compiler.compiled import compile_jaxpr
+from fgrad.compiler.plan import plan
+from fgrad.primitives.elementwise import add, mul, neg
+from fgrad.primitives.exponential import exp
+from fgrad.primitives.joining import split
+from fgrad.primitives.shape import broadcast_to, reshape, transpose
+from fgrad.primitives.trigonometric import sin
+
+X = np.arange(1.0, 7.0).reshape(2, 3)
+CONSTANT = np.array([10.0, 20.0, 30.0])
+
+
+def overwritten(f: Any, *args: Any) -> list[int | None]:
+    return [step.overwrite for step in plan(fgrad.make_jaxpr(f)(*args).jaxpr).steps]
+
+
+def dropped(f: Any, *args: Any) -> list[int]:
+    return [len(step.drop) for step in plan(fgrad.make_jaxpr(f)(*args).jaxpr).steps]
+
+
+def test_what_nobody_needs_any_more_is_overwritten() -> None:
+    assert overwritten(lambda x: neg(exp(sin(x))), X) == [None, 0, 0]
+    assert overwritten(lambda x: add(x, sin(x)), X) == [None, 1]
+
+
+def test_arguments_and_constants_are_not_overwritten() -> None:
+    assert overwritten(lambda x: neg(x), X) == [None]
+    assert overwritten(lambda x: neg(add(CONSTANT, 0.0)), X) == [None, 0]
+    assert overwritten(lambda x: add(CONSTANT, x), X) == [None]
+
+
+def test_what_is_used_later_is_not_overwritten() -> None:
+    assert overwritten(lambda x: (lambda y: add(exp(y), y))(sin(x)), X) == [None, None, 0]
+    assert overwritten(lambda x: (lambda y: (y, exp(y)))(sin(x)), X) == [None, None]
+
+
+def test_what_has_living_views_is_not_overwritten() -> None:
+    def f(x: Any) -> Any:
+        y = sin(x)
+        view = reshape(y, shape=(6,))
+        z = exp(y)
+        return z, neg(view)
+
+    assert overwritten(f, X)[2:] == [None, None]
+
+
+def test_views_are_not_overwritten() -> None:
+    assert overwritten(lambda x: neg(reshape(sin(x), shape=(6,))), X)[2] is None
+    assert overwritten(lambda x: neg(transpose(sin(x), axes=(1, 0))), X)[2] is None
+    assert overwritten(lambda x: neg(broadcast_to(1.0, shape=(3,))), X)[1] is None
+
+
+def test_results_of_other_types_do_not_fit() -> None:
+    assert overwritten(lambda x: mul(sin(x), 2.0 + np.arange(2.0).reshape(2, 1, 1)), X) == [None, None]
+    assert overwritten(lambda x: add(sin(x.astype(np.float32)), X), X)[-1] is None
+    assert overwritten(lambda x: sin(x) > 0, X) == [None, None]
+
+
+def test_what_calls_take_and_return_is_not_overwritten() -> None:
+    # A program may return its argument as it is.
+    def f(x: Any) -> Any:
+        y = sin(x)
+        (z,) = [fgrad.checkpoint(lambda v: v)(y)]
+        return neg(exp(y)), exp(z)
+
+    assert overwritten(f, X)[2:] == [None, 0, None]
+
+
+def test_large_arrays_are_dropped_after_their_last_use() -> None:
+    big = np.ones((1024, 1024))
+    assert dropped(lambda x: exp(reshape(sin(x), shape=(2**20,))), big) == [0, 0, 1] or dropped(
+        lambda x: exp(reshape(sin(x), shape=(2**20,))), big
+    ) == [0, 1, 1]
+    assert sum(dropped(lambda x: (lambda y: add(np.sum(y), 1.0))(sin(x)), big)) == 1
+    assert dropped(lambda x: neg(exp(x)), big)[0] == 0
+    assert sum(dropped(lambda x: sin(x), big)) == 0
+
+
+# The same by running: results right, arguments untouched, memory of one's own.
+
+
+@fgrad.custom_vjp
+def same(x: Any) -> Any:
+    return x
+
+
+same.defvjp(lambda x: (x, None), lambda res, ct: (ct,))
+
+
+@fgrad.custom_jvp
+def second(x: Any, y: Any) -> Any:
+    return y
+
+
+second.defjvp(lambda xs, ts: (xs[1], ts[1]))
+
+PROGRAMS: dict[str, Any] = {
+    "chain": lambda x: neg(exp(sin(x))),
+    "live value": lambda x: (lambda y: (y, exp(y), neg(y)))(sin(x)),
+    "view of a live value": lambda x: (lambda y: (lambda v: (exp(y), v * 2.0))(y[0]))(sin(x)),
+    "view that outlives": lambda x: (lambda y: (lambda v, z: neg(v) + np.sum(z))(y[::-1], exp(y)))(sin(x)),
+    "view of a view": lambda x: (lambda y: (lambda v: (neg(y), v + 1.0))(fnp.ravel(y.T)[1:]))(sin(x)),
+    "overlapping views": lambda x: (lambda y: (y[0], y[:, 0], y))(sin(x)),
+    "broadcast": lambda x: (lambda y: neg(fnp.broadcast_to(y[0], (2, 3))) + exp(y))(sin(x)),
+    "argument as it is": lambda x: (x, x, neg(x)),
+    "view of an argument": lambda x: (x.T, neg(x.T), x[0]),
+    "constant as it is": lambda x: (CONSTANT, CONSTANT, neg(x)),
+    "constant in place": lambda x: neg(exp(CONSTANT * 1.0)) + x,
+    "split": lambda x: [exp(v) for v in split(sin(x), axis=1, sizes=(1, 2))],
+    "split of a live value": lambda x: (lambda y: [exp(y), *split(y, axis=1, sizes=(1, 2))])(sin(x)),
+    "checkpoint that returns its argument": lambda x: neg(fgrad.checkpoint(lambda v: v)(x)),
+    "checkpoint of a live value": lambda x: (lambda y: (neg(fgrad.checkpoint(lambda v: v)(y)), exp(y)))(sin(x)),
+    "dead after a checkpoint": lambda x: (lambda y: (lambda z: (neg(exp(y)), exp(z)))(fgrad.checkpoint(lambda v: v)(y)))(
+        sin(x)
+    ),
+    "view from a checkpoint": lambda x: (lambda y: (lambda z: (neg(y), exp(z)))(fgrad.checkpoint(lambda v: v[0])(y)))(
+        sin(x)
+    ),
+    "constant from a checkpoint": lambda x: neg(fgrad.checkpoint(lambda v: CONSTANT)(x)) + x,
+    "rule that returns its argument": lambda x: (lambda y: (neg(same(y)), exp(y)))(sin(x)),
+    "rule that returns another argument": lambda x: (lambda y: (lambda z: (neg(y), exp(z)))(second(x, y)))(sin(x)),
+    "stop_gradient": lambda x: (lambda y: (neg(fgrad.stop_gradient(y)), exp(y)))(sin(x)),
+    "the same result twice": lambda x: (lambda y: (y, y))(sin(x)),
+    "real part": lambda x: (lambda z: (np.real(z) + 1.0, neg(z), np.imag(z)))(x * 1j),
+    "reversed sum": lambda x: (lambda y: y[::-1] + y)(sin(x)),
+    "cumulative": lambda x: (lambda y: (fnp.cumsum(y, axis=0), exp(y)))(sin(x)),
+    "update": lambda x: (lambda y: (fnp.at(y)[0].set(7.0), exp(y)))(sin(x)),
+    "sorted": lambda x: (lambda y: (fnp.sort(y), neg(y)))(sin(x)),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("derivative", [False, True])
+def test_memory(name: str, derivative: bool) -> None:
+    f = PROGRAMS[name]
+    if derivative:
+        value = f
+
+        def f(x: Any) -> Any:
+            out, pull = fgrad.vjp(value, x)
+            return out, pull(fgrad.tree.map(lambda y: y * 0 + 1.0, out))
+
+    x, constant = X.copy(), CONSTANT.copy()
+    expected = fgrad.tree.leaves(f(x))
+    closed = fgrad.make_jaxpr(f)(x)
+    function = compile_jaxpr(closed).function
+    for _ in range(2):
+        outs = function(x)
+        np.testing.assert_array_equal(x, X)
+        np.testing.assert_array_equal(CONSTANT, constant)
+        for i, (got, wanted) in enumerate(zip(outs, expected, strict=True)):
+            np.testing.assert_allclose(got, wanted, rtol=1e-14)
+            if np.ndim(got):
+                assert got.flags.writeable
+                assert not np.shares_memory(got, x)
+                assert not np.shares_memory(got, CONSTANT)
+                assert not any(np.shares_memory(got, other) for other in outs[:i])
+        for got in outs:
+            if np.ndim(got):
+                got[...] = -1
