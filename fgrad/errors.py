@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import linecache
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -265,7 +266,7 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
         try:
             try:
                 return function(*args, **kwargs)
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 unveil(error)
                 raise
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What holds for all tests: every program that any of them traces is well formed, and Hypothesis draws the same each time."""
+"""What holds for all tests: every program that is traced is well formed, and Hypothesis draws the same each time."""
 
 from __future__ import annotations
 

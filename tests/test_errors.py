@@ -909,6 +909,20 @@ def a_range_under_jit() -> Any:
 
 @mistake(
     errors.TracerIntegerConversionError,
+    "expected a sequence of integers or a single integer, got 'Tracer<i64[], jit>'",
+    "",
+)
+def a_traced_length() -> Any:
+    """NumPy drops the error of `__index__` and raises one of its own."""
+
+    def padded(n: Any) -> Any:
+        return np.zeros(n)  # here
+
+    return fgrad.jit(padded)(3)
+
+
+@mistake(
+    errors.TracerIntegerConversionError,
     (
         "the value (as a Python integer) of a traced i64[] is not known in jit of `pick` (defined): only its "
         "shape and dtype are."
@@ -1266,6 +1280,22 @@ def a_leak_into_a_function_of_numpy() -> Any:
 
     fgrad.jit(step)(X)
     return np.asarray(kept[0])  # here
+
+
+@mistake(
+    errors.UnexpectedTracerError,
+    ("a traced f64[3] leaked from vmap of `step` (defined), which has ended; it was kept in the variable `kept[0]`."),
+    "  Return the value from that function instead of keeping it.",
+)
+def a_leak_into_an_update() -> Any:
+    kept: list[Any] = []
+
+    def step(w: Any) -> Any:  # defined
+        kept.append(w)
+        return w
+
+    fgrad.vmap(step)(M)
+    return kept[0].at[0].set(1.0)  # here
 
 
 @mistake(
@@ -1942,6 +1972,59 @@ def a_mask_under_jit() -> Any:
 
 
 @mistake(
+    errors.InvalidIndexError,
+    "an index array must hold integers or booleans, got f64[].",
+    (
+        "  Integers, slices, `...`, `None`, and integer or boolean arrays are indices. Convert with "
+        ".astype(int) or .astype(bool)."
+    ),
+)
+def an_index_that_is_no_integer() -> Any:
+    return fgrad.grad(lambda w: w[1.0])(X)  # here
+
+
+@mistake(
+    errors.TracerIntegerConversionError,
+    "a slice needs values for its bounds, got a traced i64[] without one, in jit of `first` (defined).",
+    (
+        "  Its length would be unknown: take n elements at a traced position with x[start + "
+        "numpy.arange(n)], or mark the bound static (static_argnums)."
+    ),
+)
+def a_slice_of_unknown_length() -> Any:
+    def first(x: Any, n: Any) -> Any:  # defined
+        return x[:n].sum()  # here
+
+    return fgrad.jit(first)(X, 2)
+
+
+@mistake(
+    errors.ImmutableTracerError,
+    "x.at[index] = value writes nowhere: .at makes a new array.",
+    "  Write x = x.at[index].set(value).",
+)
+def an_assignment_to_at() -> Any:
+    def loss(w: Any) -> Any:
+        w.at[0] = 1.0  # here
+        return w.sum()
+
+    return fgrad.grad(loss)(X)
+
+
+@mistake(
+    errors.ImmutableTracerError,
+    ".sort() would write into a traced f64[3], in grad of `loss` (defined).",
+    "  Write x = fgrad.numpy.sort(x).",
+)
+def a_method_that_writes() -> Any:
+    def loss(w: Any) -> Any:  # defined
+        w.sort()  # here
+        return w[0]
+
+    return fgrad.grad(loss)(X)
+
+
+@mistake(
     errors.ShapeError,
     "x.at[index].set: values of shape (3,) do not broadcast to the shape (2,) of x[index].",
     "  Give one value, or values of the shape of what is replaced.",
@@ -2068,6 +2151,7 @@ REMEDIES: dict[str, tuple[Callable[[], Any], Any]] = {
     "close over it": (lambda: fgrad.grad(functools.partial(lambda f, w: f(w), np.sin))(0.0), 1.0),
     "the cotangent of a tuple": (lambda: fgrad.vjp(lambda x: (x, 2 * x), 1.0)[1]((1.0, 1.0))[0], 3.0),
     "vjp for the transpose": (lambda: fgrad.vjp(np.sin, 0.0)[1](2.0)[0], 2.0),
+    "arange for a slice": (lambda: fgrad.jit(lambda x, i: x[i + np.arange(2)])(X, 1), [1.0, 2.0]),
     "clip the index": (lambda: fgrad.jit(lambda w, i: w[fnp.clip(i, 0, 2)])(X, 7), 2.0),
 }
 
@@ -2083,6 +2167,21 @@ def test_every_frame_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.NonScalarOutputError) as caught:
         fgrad.grad(lambda w: w)(X)
     assert any(file.startswith(PACKAGE) for file in frames(caught.value.__traceback__))
+
+
+def test_errors_in_compiled_code_name_the_users_line() -> None:
+    def reciprocal(x: Any) -> Any:
+        y = x - 1.0
+        return 1.0 / y  # here
+
+    for f in (fgrad.jit(reciprocal), fgrad.grad(lambda x: fgrad.jit(reciprocal)(x).sum())):
+        with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero") as caught:
+            f(X)
+        (note,) = caught.value.__notes__
+        place = AT.fullmatch(note.splitlines()[1])
+        assert place is not None
+        assert marked(int(place[1])) == "here"
+        assert {*frames(caught.value.__traceback__)} == {__file__}
 
 
 def test_errors_of_the_users_own_pass_through_unchanged() -> None:

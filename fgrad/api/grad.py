@@ -160,7 +160,7 @@ class _Gradient:
         gradients = fresh(gradients, leaves)
         value, *aux = fresh([value, *aux], leaves + gradients)
         gradient = treedef.unflatten([_scalar(g) for g in gradients])
-        if isinstance(self.argnums, (int, str)):
+        if isinstance(self.argnums, (int, str, np.integer)):
             gradient = gradient[0]
         return ((value, auxdef.unflatten(aux)) if self.has_aux else value), gradient
 

@@ -165,7 +165,7 @@ def _jacobian(
         outs, table = compute(flat, xs, nz, lambda: outdef.num_leaves, fun)
         _check_outputs(outs[: outdef.num_leaves], outdef, holomorphic, verb, fun)
         rows = [fresh(row, xs) for row in table]
-        single = isinstance(argnums, (int, str))
+        single = isinstance(argnums, (int, str, np.integer))
         trees = [_input_tree(treedef, row, single) for row in rows]
         result = outdef.unflatten(trees)
         return (result, auxdef.unflatten(outs[outdef.num_leaves :])) if has_aux else result

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
 
-__all__ = ["inline"]
+__all__ = ["CALLS", "inline"]
 
 Env = dict[Var, Atom]
 
@@ -21,9 +21,13 @@ class _Call(NamedTuple):
     results: Sequence[Atom]
 
 
-def inline(closed: ClosedJaxpr, name: str = "jit") -> ClosedJaxpr:
-    """Replaces every call of the primitive `name` by the body of its jaxpr, at every depth, without recursion."""
-    if all(eqn.primitive.name != name for eqn in closed.eqns):
+CALLS = frozenset({"jit", "custom_jvp_call", "custom_vjp_call"})
+"""What means no more than the body of its jaxpr, once no derivative is to be taken any more."""
+
+
+def inline(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Replaces every call by the body of its jaxpr, at every depth, without recursion."""
+    if all(eqn.primitive.name not in CALLS for eqn in closed.eqns):
         return closed
     constvars, consts = list(closed.jaxpr.constvars), list(closed.consts)
     eqns: list[Equation] = []
@@ -38,7 +42,7 @@ def inline(closed: ClosedJaxpr, name: str = "jit") -> ClosedJaxpr:
                 calls[-1].env.update((v, _read(call.env, a)) for v, a in zip(call.outvars, call.results, strict=True))
             continue
         inputs = [_read(call.env, a) for a in eqn.invars]
-        if eqn.primitive.name == name:
+        if eqn.primitive.name in CALLS:
             body: ClosedJaxpr = eqn.params["jaxpr"]
             env: Env = dict(zip(body.jaxpr.invars, inputs, strict=True))
             env.update((v, Var(v.aval)) for v in body.jaxpr.constvars)

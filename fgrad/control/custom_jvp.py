@@ -9,16 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from fgrad.control.capture import Environment
-from fgrad.control.custom import (
-    CustomCall,
-    CustomFunction,
-    FlatCall,
-    Tangent,
-    batched,
-    captured_tangents,
-    misfit,
-    sum_tangents,
-)
+from fgrad.control.custom import CustomCall, Tangent, batched, captured_tangents, sum_tangents
+from fgrad.control.custom_function import CustomFunction, FlatCall, misfit
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.boundary import check_callable, flat_outputs, place_of
 from fgrad.core.interpreter import Tracer

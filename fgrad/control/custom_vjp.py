@@ -9,17 +9,8 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 
 from fgrad.control.capture import with_captured
-from fgrad.control.custom import (
-    CustomCall,
-    CustomFunction,
-    FlatCall,
-    Tangent,
-    batched,
-    captured_tangents,
-    misfit,
-    sum_tangents,
-    to_front,
-)
+from fgrad.control.custom import CustomCall, Tangent, batched, captured_tangents, sum_tangents, to_front
+from fgrad.control.custom_function import CustomFunction, FlatCall, misfit
 from fgrad.control.custom_linear import custom_linear
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.boundary import check_callable, flat_outputs

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from types import MethodType
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -65,8 +67,13 @@ def check_callable(fun: Any, transform: str, usage: str = "") -> None:
         raise ArgumentError(message(f"{transform} expects a function, got {describe(fun)}.", cure=cure))
 
 
-@functools.lru_cache(maxsize=1024)
-def _parameters(fun: Callable[..., Any]) -> tuple[tuple[str, ...], str | None]:
+_Parameters = tuple[tuple[str, ...], str | None]
+
+# Weak, because a function holds what it closes over.
+_known: WeakKeyDictionary[Any, _Parameters] = WeakKeyDictionary()
+
+
+def _parameters(fun: Callable[..., Any]) -> _Parameters:
     try:
         parameters = inspect.signature(fun).parameters.values()
     except (TypeError, ValueError):
@@ -75,12 +82,18 @@ def _parameters(fun: Callable[..., Any]) -> tuple[tuple[str, ...], str | None]:
     return named, next((p.name for p in parameters if p.kind == p.VAR_POSITIONAL), None)
 
 
-def parameters_of(fun: Callable[..., Any]) -> tuple[tuple[str, ...], str | None]:
+def parameters_of(fun: Callable[..., Any]) -> _Parameters:
     """The names of the positional parameters of a function, and of its `*args`."""
+    if type(fun) is MethodType:  # made anew at each access
+        named, rest = parameters_of(fun.__func__)
+        return named[1:], rest
     try:
+        known = _known.get(fun)
+        if known is None:
+            known = _known[fun] = _parameters(fun)
+    except TypeError:  # it cannot be hashed, or not be referred to weakly
         return _parameters(fun)
-    except TypeError:  # it cannot be hashed
-        return _parameters.__wrapped__(fun)
+    return known
 
 
 def parameter_names(fun: Callable[..., Any], count: int) -> list[str]:

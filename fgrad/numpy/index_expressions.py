@@ -224,8 +224,8 @@ def static_slice(s: slice) -> slice:
             if type(bound) is Tracer and bound.concrete is None:
                 what = f"a slice needs values for its bounds, got a traced {bound.aval} without one, in "
                 cure = (
-                    "Its length would be unknown: take a part of fixed length at a traced position with "
-                    "fgrad.lax.dynamic_slice, or mark the bound static (jit's static_argnums)."
+                    "Its length would be unknown: take n elements at a traced position with "
+                    "x[start + numpy.arange(n)], or mark the bound static (static_argnums)."
                 )
                 text = f"{what}{bound.interpreter.describe()}.{origin(bound)}"
                 raise TracerIntegerConversionError(message(text, cure=cure))

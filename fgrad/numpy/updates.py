@@ -11,7 +11,7 @@ import numpy as np
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer, dispatch
 from fgrad.core.primitive import Primitive
-from fgrad.errors import ArgumentError, ShapeError, message
+from fgrad.errors import ArgumentError, ImmutableTracerError, ShapeError, message, public
 from fgrad.numpy.dispatch import as_operand, is_traced
 from fgrad.numpy.index_expressions import Index, parse_index, static_slice
 from fgrad.numpy.parts import outside_transforms, strong
@@ -109,6 +109,11 @@ class At:
     def __getitem__(self, index: Any) -> Updates:
         return Updates(self._x, index)
 
+    @public
+    def __setitem__(self, index: Any, value: Any) -> None:
+        what = "x.at[index] = value writes nowhere: .at makes a new array."
+        raise ImmutableTracerError(message(what, cure="Write x = x.at[index].set(value)."))
+
     def __repr__(self) -> str:
         return f"at({self._x!r})"
 
@@ -134,6 +139,7 @@ class Updates:
     def __repr__(self) -> str:
         return f"at({self._x!r})[{self._index!r}]"
 
+    @public
     def get(
         self,
         *,
@@ -151,14 +157,17 @@ class Updates:
             return self._run(lambda x: _gathered(x, _bounded(index, mode)), fill_value)
         return self._run(lambda x: _filled(x, index, fill_value), fill_value)
 
+    @public
     def set(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` with `x[index] = values`; where a position comes twice, the last value (in C order) stays."""
         return self._scattered("set", scatter, values, options)
 
+    @public
     def add(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` with `values` added at the index; where a position comes twice, all of its values are."""
         return self._scattered("add", scatter_add, values, options)
 
+    @public
     def subtract(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` with `values` subtracted at the index; where a position comes twice, all of its values are."""
 
@@ -167,10 +176,12 @@ class Updates:
 
         return self._scattered("subtract", subtracted, values, options)
 
+    @public
     def multiply(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` multiplied by `values` at the index; where a position comes twice, by all of its values."""
         return self._scattered("multiply", scatter_mul, values, options)
 
+    @public
     def divide(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` divided by `values` at the index; where a position comes twice, by all of its values."""
         if aval_of(self._x).dtype.kind not in "fc":
@@ -178,18 +189,22 @@ class Updates:
             raise ShapeError(message(what, cure="Convert it first: x.astype(float).at[index].divide(values)."))
         return self._scattered("divide", _combining(div), values, options)
 
+    @public
     def power(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` to the power of `values` at the index; where a position comes twice, of the product of its values."""
         return self._scattered("power", _combining(pow), values, options)
 
+    @public
     def min(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` with the smallest of itself and `values` at the index; those that tie share the derivative evenly."""
         return self._scattered("min", scatter_min, values, options)
 
+    @public
     def max(self, values: Any, **options: Unpack[Options]) -> Array:
         """`x` with the largest of itself and `values` at the index; those that tie share the derivative evenly."""
         return self._scattered("max", scatter_max, values, options)
 
+    @public
     def apply(self, function: Callable[[Array], Array], **options: Unpack[Options]) -> Array:
         """`x` with `function(x[index])` at the index: it is applied once, also to a position that comes twice."""
         _check_options("apply", options)

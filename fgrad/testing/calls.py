@@ -16,7 +16,7 @@ from fgrad.core.aval import Array
 __all__ = ["EXEMPT", "examples"]
 
 EXEMPT = {
-    "custom_linear": "stands only in the linear programs of `custom_vjp_call`, whose examples take it through every rule",
+    "custom_linear": "it stands in the linear programs of `custom_vjp_call` alone, whose examples use its rules",
 }
 """Primitives without samples, and why."""
 

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fgrad.errors import public
 from fgrad.api.linear import jvp, vjp
 from fgrad.core.aval import Array, aval_of
-from fgrad.errors import ArgumentError, CheckError, message
+from fgrad.errors import ArgumentError, CheckError, message, public
 from fgrad.testing.compare import Difference, different_types, judge, rounding, unequal, worst
 from fgrad.testing.points import Direction, Point, dot, no_tangent
 from fgrad.testing.references import Reference, directional_derivative
@@ -49,10 +48,10 @@ def check_grads(
 ) -> None:
     """Checks the derivatives of a function, in both modes and up to any order, against its values.
 
-    Along random directions through all arguments at once, tangents are held against the complex step where `f` allows it,
-    and against extrapolated central differences otherwise; cotangents, against the same by <c, J·t> = <Jᵀ·c, t>. How far
-    they may differ follows from the reference's estimate of its own error and the precision of the dtypes. Derivatives of
-    higher order are checked by differences of those one order below, in every combination of the modes.
+    Along random directions through all arguments at once, tangents are held against the complex step where `f` allows
+    it, and against extrapolated central differences otherwise; cotangents, against the same by <c, J·t> = <Jᵀ·c, t>.
+    How far they may differ follows from the reference's estimate of its own error and the precision of the dtypes.
+    Derivatives of higher order are checked by differences of those one order below, in every combination of the modes.
 
     Args:
         f: a function of pytrees of arrays; integers and booleans stay as they are.
@@ -64,8 +63,8 @@ def check_grads(
         eps: the largest step of the differences, relative to the arguments (1/16); smaller where `f` is wild.
 
     Raises:
-        CheckError: a derivative is wrong; says where, with respect to which argument, and what was expected. Or it cannot
-            be judged: `f` has a kink or a jump there, is not deterministic, or returns NaN.
+        CheckError: a derivative is wrong; says where, with respect to which argument, and what was expected. Or it
+            cannot be judged: `f` has a kink or a jump there, is not deterministic, or returns NaN.
 
     >>> import fgrad, numpy as np
     >>> check_grads(lambda x: np.tanh(x) * x, (np.array([0.3, -1.0]),), order=3)
@@ -317,25 +316,26 @@ def _guilty_elements(
 
 def _need_inexact(point: Point) -> None:
     if not point.moved:
-        raise ArgumentError(message(f"{point.check} of `{point.name}`: no argument is a floating-point or complex array."))
+        raise ArgumentError(
+            message(f"{point.check} of `{point.name}`: no argument is a floating-point or complex array.")
+        )
 
 
 def _undecided(point: Point, reference: Reference, output: int, ts: Direction) -> CheckError:
     """The error where the reference cannot judge."""
-    place = point.out_place(point.moving[output])
     kinks = np.asarray(reference.kinks[output])
+    index = tuple(int(i) for i in np.argwhere(kinks if kinks.any() else ~np.asarray(reference.reliable[output]))[0])
+    place = point.out_place(point.moving[output]) + (f"[{', '.join(map(str, index))}]" if index else "")
     if kinks.any():
-        index = tuple(int(i) for i in np.argwhere(kinks)[0])
-        left, right = reference.left[output][index], reference.right[output][index]
-        scale = float(np.sqrt(sum(np.sum(np.abs(t) ** 2) for t in ts if t is not None)))
+        length = float(np.sqrt(sum(np.sum(np.abs(t) ** 2) for t in ts if t is not None)))
+        left, right = reference.left[output][index] / length, reference.right[output][index] / length
         what = "the function has a kink here, so it has no derivative."
-        line = f"at {place}{list(index) or ''}: from below {left / scale:.6g}, from above {right / scale:.6g}, per unit of the direction"
+        seen = f"from below {left:.6g}, from above {right:.6g}, per unit of the direction"
     else:
-        index = tuple(int(i) for i in np.argwhere(~np.asarray(reference.reliable[output]))[0])
         value, error = reference.values[output][index], reference.errors[output][index]
-        what = "the differences do not converge: it jumps here, is noisy, has an infinite slope, or is wilder than `eps`."
-        line = f"at {place}{list(index) or ''}: estimated {value:.6g}, which may be off by {error:.2g}"
-    return point.failure(what, line, _direction_line(point, ts))
+        what = "the differences do not converge: a jump, noise, an infinite slope, or changes quicker than `eps`."
+        seen = f"estimated {value:.6g}, which may be off by {error:.2g}"
+    return point.failure(what, f"at {place}: {seen}", _direction_line(point, ts))
 
 
 def _with_respect_to(point: Point, guilty: Sequence[int]) -> list[str]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.errors import public
 from fgrad.api.jit import jit
 from fgrad.api.linear import jvp, vjp
 from fgrad.api.vmap import vmap
 from fgrad.core.aval import Array, aval_of
+from fgrad.errors import public
 from fgrad.testing.compare import unequal, worst
 from fgrad.testing.points import Direction, Point, dot, typical_size
 from fgrad.tree import flatten, flatten_axes
@@ -54,7 +54,9 @@ def check_adjoint(f: Callable[..., Any], args: Sequence[Any], rtol: float | None
         got, _ = dot(alone, found)
         if abs(expected - got) > allowed:
             parts.append(f"wrong with respect to {point.arg_place(i)}: {expected} forwards, {got} in reverse")
-    raise point.failure("reverse mode is not the transpose of forward mode.", f"<cotangent, tangent>{difference}", *parts)
+    raise point.failure(
+        "reverse mode is not the transpose of forward mode.", f"<cotangent, tangent>{difference}", *parts
+    )
 
 
 @public
@@ -123,10 +125,8 @@ def _moving(point: Point, out: Any) -> list[Array]:
 
 
 @public
-def check_jit(
-    f: Callable[..., Any], args: Sequence[Any], atol: float | None = None, rtol: float | None = None
-) -> None:
-    """Checks that `jit` changes neither structure, types nor, up to rounding, values, when traced and when called again.
+def check_jit(f: Callable[..., Any], args: Sequence[Any], atol: float | None = None, rtol: float | None = None) -> None:
+    """Checks that `jit` changes neither structure nor types nor, up to rounding, values; also when called again.
 
     Args:
         f: a function of pytrees of arrays.
@@ -195,5 +195,3 @@ def _same(point: Point, got: Any, expected: Any, what: str, atol: float | None, 
         wrong = unequal(x, y, atol, rtol)
         if wrong:
             raise point.failure(f"{what}.", f"at {point.out_place(i)}{wrong}")
-
-

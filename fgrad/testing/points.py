@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fgrad.api.common import float0
-from fgrad.core.boundary import flat_leaves, flat_outputs, function_name, parameter_names, place_of
 from fgrad.core.aval import Array, aval_of, is_inexact
+from fgrad.core.boundary import flat_leaves, flat_outputs, function_name, parameter_names, place_of
 from fgrad.errors import CheckError
 from fgrad.tree import flatten, flatten_with_path, keystr
 
@@ -47,10 +47,14 @@ class Point:
         again = flatten(self.f(*self.args))[0]
         for i, (x, y) in enumerate(zip(self.outs, again, strict=False)):
             if not np.array_equal(x, y, equal_nan=True):
-                raise self.failure(f"two calls with the same arguments returned different values at {self.out_place(i)}.")
+                raise self.failure(
+                    f"two calls with the same arguments returned different values at {self.out_place(i)}."
+                )
         for i in self.moving:
             if not np.isfinite(self.outs[i]).all():
-                raise self.failure(f"{self.out_place(i)} is not finite here, so it has no derivative: {self.outs[i]!r:.80}.")
+                raise self.failure(
+                    f"{self.out_place(i)} is not finite here, so it has no derivative: {self.outs[i]!r:.80}."
+                )
 
     @property
     def moved(self) -> list[int]:
@@ -90,7 +94,9 @@ class Point:
     def cotangent_tree(self, cts: Sequence[Array]) -> Any:
         """Cotangents of the inexact outputs as those of the output."""
         given = iter(cts)
-        return self.outdef.unflatten([next(given) if i in self.moving else no_tangent(y) for i, y in enumerate(self.outs)])
+        return self.outdef.unflatten(
+            [next(given) if i in self.moving else no_tangent(y) for i, y in enumerate(self.outs)]
+        )
 
     def call(self, leaves: Sequence[Array]) -> list[Array]:
         """The inexact outputs at other arguments."""

@@ -1,17 +1,17 @@
 """Numerical derivatives to hold automatic ones against, each with an estimate of its own error.
 
-The derivative of f at x along t is that of the function s ↦ f(x + s·t) of one number at 0. Central differences with ever
-smaller steps are extrapolated to step 0, element by element, and the entry of the tableau that changed least is taken
-(Ridders, "Accurate computation of F′(x) and F′(x)F″(x)", 1982). Where f accepts complex arguments, and the complex step
-Im f(x + i·h·t)/h (Squire and Trapp, "Using complex variables to estimate derivatives of real functions", 1998) confirms
-what the differences say, it is taken instead: it is exact to the last digits.
+The derivative of f at x along t is that of the function s ↦ f(x + s·t) of one number at 0. Central differences with
+ever smaller steps are extrapolated to step 0, element by element, and the entry of the tableau that changed least is
+taken (Ridders, "Accurate computation of F′(x) and F′(x)F″(x)", 1982). Where f accepts complex arguments, and the
+complex step Im f(x + i·h·t)/h (Squire and Trapp, "Using complex variables to estimate derivatives of real functions",
+1998) confirms what the differences say, it is taken instead: it is exact to the last digits.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,7 +58,9 @@ class _Estimate(NamedTuple):
     error: Array
 
 
-def directional_derivative(f: Flat, xs: Sequence[Array], ts: Sequence[Array | None], eps: float | None = None) -> Reference:
+def directional_derivative(
+    f: Flat, xs: Sequence[Array], ts: Sequence[Array | None], eps: float | None = None
+) -> Reference:
     """The derivative of a function of flat arrays, computed in double precision from its values alone.
 
     Args:
@@ -120,7 +122,9 @@ class _Line:
         outs = self._outputs(0.0)
         self.avals = [(y.shape, y.dtype.kind == "c") for y in outs]
         self.middle = _packed(outs)
-        self.eps = _packed([np.full(y.shape, np.finfo(y.dtype).eps * (1 + 1j if y.dtype.kind == "c" else 1)) for y in outs])
+        self.eps = _packed(
+            [np.full(y.shape, np.finfo(y.dtype).eps * (1 + 1j if y.dtype.kind == "c" else 1)) for y in outs]
+        )
 
     def _outputs(self, step: float | complex) -> list[Array]:
         moved = [x if t is None else (x + step * t)[()] for x, t in zip(self.xs, self.ts, strict=True)]
@@ -178,7 +182,9 @@ class _Line:
 
 def _packed(outs: Sequence[Array]) -> Array:
     """All outputs as one vector of real numbers; a complex one counts as two."""
-    parts = [np.ravel(y).astype(complex).view(float) if y.dtype.kind == "c" else np.ravel(y).astype(float) for y in outs]
+    parts = [
+        np.ravel(y).astype(complex).view(float) if y.dtype.kind == "c" else np.ravel(y).astype(float) for y in outs
+    ]
     return np.concatenate([np.zeros(0), *parts])
 
 
@@ -195,7 +201,7 @@ def _noise(above: Array, below: Array, middle: Array) -> Array:
 
 
 def _extrapolate(rows: Array, ratio: float, noise: Array) -> _Estimate:
-    """The limit of a sequence whose error falls by powers of `ratio`: the entry of Neville's tableau that changed least."""
+    """The limit of a sequence whose error falls by powers of `ratio`, by Neville's tableau."""
     count, size = rows.shape
     table = np.full((_ORDER, count, size), np.nan)
     errors = np.full((_ORDER, count, size), np.inf)

@@ -33,6 +33,7 @@ from fgrad.testing.rules import (
     check_types,
     first_derivatives,
     inexact_positions,
+    mapped_over,
     restricted,
     subsets,
 )
@@ -115,9 +116,9 @@ def check_primitive(primitive: Primitive, rng: np.random.Generator | None = None
     """Checks every rule of a primitive at every sample that it declares.
 
     The shape rule against the result of NumPy; tangents against numerical derivatives; transposes against tangents;
-    linearity of what is linear; batching of every combination of arguments along several axes against a loop; compiled code
-    against eager, also in place, also at strided arrays and Python scalars; second derivatives, forward and reverse over
-    forward and reverse; and all of it in single precision. Every jaxpr on the way is checked.
+    linearity of what is linear; batching of every combination of arguments along several axes against a loop; compiled
+    code against eager, also in place, also at strided arrays and Python scalars; second derivatives, forward and
+    reverse over forward and reverse; and types in single precision. Every jaxpr on the way is checked.
 
     Args:
         primitive: what to check.
@@ -127,7 +128,7 @@ def check_primitive(primitive: Primitive, rng: np.random.Generator | None = None
         What was checked.
 
     Raises:
-        CheckError: a rule is missing or wrong, or no sample is declared; says which rule, and in which file it belongs.
+        CheckError: a rule is missing or wrong, or no sample is declared; says which, and in which file it belongs.
     """
     rng = rng or np.random.default_rng(zlib.crc32(primitive.name.encode()))
     tally, count, differentiable = Tally(), 0, False
@@ -138,7 +139,9 @@ def check_primitive(primitive: Primitive, rng: np.random.Generator | None = None
                 check()
             except Exception as error:
                 raise _failure(primitive, rule, case.label, error) from error
-        differentiable |= bool(inexact_positions(case.xs)) and any(is_inexact(aval_of(y).dtype) for y in case.f(*case.xs))
+        differentiable |= bool(inexact_positions(case.xs)) and any(
+            is_inexact(aval_of(y).dtype) for y in case.f(*case.xs)
+        )
     if not count:
         raise _failure(primitive, "samples", "none is declared", None)
     if differentiable and not tally.judged and primitive.name not in DECLARED_CONSTANT:
@@ -169,7 +172,9 @@ def _sample_cases(primitive: Primitive, number: int, sample: Sample, rng: np.ran
 
     def draw() -> list[Array]:
         drawn = sample.draw(rng)
-        vary = [x if callable(given) else _varied(x, elementwise, rng) for x, given in zip(drawn, sample.args, strict=True)]
+        vary = [
+            x if callable(given) else _varied(x, elementwise, rng) for x, given in zip(drawn, sample.args, strict=True)
+        ]
         return [np.asarray(x)[()] for x in vary]
 
     xs = [np.asarray(x)[()] for x in sample.draw(rng)]
@@ -202,6 +207,9 @@ def _checks(
     yield "shape", lambda: check_types(f, xs)
     yield from _derivative_checks(primitive, case, rng, tally)
     yield "batch", lambda: _check_batches(case, rng)
+    if xs:
+        stacked = [np.stack(x) for x in zip(xs, *[case.draw() for _ in range(_ROWS - 1)], strict=True)]
+        yield "lower (batch)", lambda: check_compiled(mapped_over(f, _ROWS), [stacked])
     yield "lower", lambda: check_compiled(f, [xs, [_strided(x) for x in xs]])
     yield "lower (in place)", lambda: check_compiled(lambda *ys: f(*[copy(y) for y in ys]), [xs])
     if case.elementwise and all(np.ndim(x) == 0 for x in xs):
@@ -212,14 +220,20 @@ def _checks(
         yield "jvp and transpose (single precision)", lambda: _check_single(case, narrow, rng)
 
 
-def _derivative_checks(primitive: Primitive, case: _Case, rng: np.random.Generator, tally: Tally) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _derivative_checks(
+    primitive: Primitive, case: _Case, rng: np.random.Generator, tally: Tally
+) -> Iterator[tuple[str, Callable[[], Any]]]:
     positions = inexact_positions(case.xs)
     for subset in subsets(positions):
         part, given = restricted(case.f, case.xs, subset), [case.xs[i] for i in subset]
         if not part(*given):
             return
         of = f" of arguments {subset}"
-        strict = case.elementwise and primitive.name not in SATURATING and all(np.asarray(x).dtype.kind == "f" for x in given)
+        strict = (
+            case.elementwise
+            and primitive.name not in SATURATING
+            and all(np.asarray(x).dtype.kind == "f" for x in given)
+        )
         if primitive.name not in DECLARED_CONSTANT:
             yield f"jvp{of}", lambda p=part, g=given, s=strict: check_tangent(p, g, rng, tally, elementwise=s)  # type: ignore[misc]
         yield f"transpose{of}", lambda p=part, g=given: check_adjoint(p, g, rng)  # type: ignore[misc]

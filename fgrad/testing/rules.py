@@ -13,6 +13,7 @@ from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.checker import check_jaxpr
 from fgrad.core.primitive import instantiate
 from fgrad.errors import CheckError
+from fgrad.primitives.shape import move_axis
 from fgrad.testing.compare import judge, rounding, unequal, worst
 from fgrad.testing.points import dot, random_like, typical_size
 from fgrad.testing.references import directional_derivative
@@ -32,6 +33,7 @@ __all__ = [
     "check_types",
     "first_derivatives",
     "inexact_positions",
+    "mapped_over",
     "restricted",
     "subsets",
 ]
@@ -177,7 +179,9 @@ def _pairing(
     forward, size = dot(cts, tangents)
     reverse, other = dot(pulled, ts)
     # What cancels on the way leaves rounding of the size of the directions.
-    unit = typical_size(np.concatenate([np.ravel(c) for c in cts])) * typical_size(np.concatenate([np.ravel(t) for t in ts]))
+    unit = typical_size(np.concatenate([np.ravel(c) for c in cts])) * typical_size(
+        np.concatenate([np.ravel(t) for t in ts])
+    )
     allowed = np.asarray(2**10 * eps * (size + other) + 2**4 * eps * unit)
     difference = worst(np.asarray(forward), np.asarray(reverse), allowed)
     if difference is not None:
@@ -264,6 +268,16 @@ def check_batch(f: Flat, rows: Sequence[Sequence[Array]], mapped: Sequence[int],
                 raise CheckError(f"vmap with in_axes={tuple(dims)}: result {j}, row {n}{wrong}")
 
 
+def mapped_over(f: Flat, size: int) -> Flat:
+    """A function over rows along the first axis of every argument and result."""
+
+    def over_rows(*xs: Array) -> list[Array]:
+        outs, dims = batch(f, size, xs, [0] * len(xs))
+        return [y if dim is None else move_axis(y, dim, 0) for y, dim in zip(outs, dims, strict=True)]
+
+    return over_rows
+
+
 def check_types(f: Flat, xs: Sequence[Array]) -> None:
     """The abstract results of a function against what NumPy gives; and that this leaves the arguments alone."""
     kept = [np.array(x) for x in xs]
@@ -283,7 +297,12 @@ def _unchanged(xs: Sequence[Array], kept: Sequence[Array], what: str) -> None:
 
 
 def check_compiled(f: Flat, variants: Sequence[Sequence[Array]]) -> None:
-    """A traced program is well formed, and its compiled code gives what the function gives, at equally typed arguments."""
+    """A traced program is well formed, and its compiled code gives what the function gives.
+
+    Args:
+        f: a flat function.
+        variants: arguments, of which all have the types of the first.
+    """
     avals = [aval_of(x) for x in variants[0]]
     closed = trace(f, avals)
     check_jaxpr(closed)

@@ -101,7 +101,7 @@ def test_pytrees(tree: Any) -> None:
     for g in (grad(total), fgrad.jit(grad(total))):
         gradient = g(tree)
         assert fgrad.tree.structure(gradient) == fgrad.tree.structure(tree)
-        assert type(gradient) is type(tree) or not fgrad.tree.leaves(tree)[0].shape if False else True
+        assert type(gradient) is (np.float64 if type(tree) is float else type(tree))
         for got, x in zip(fgrad.tree.leaves(gradient), fgrad.tree.leaves(tree), strict=True):
             np.testing.assert_array_equal(got, 2 * np.asarray(x))
             assert np.asarray(got).dtype == np.asarray(x).dtype
@@ -135,7 +135,7 @@ def test_auxiliary_output_of_nested_gradients() -> None:
 
 def test_auxiliary_output_must_be_a_pair() -> None:
     with pytest.raises((ArgumentError, TypeError), match="pair"):
-        grad(lambda x: np.sum(x), has_aux=True)(X)
+        grad(np.sum, has_aux=True)(X)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
@@ -150,8 +150,10 @@ def test_mixed_dtypes() -> None:
 
 
 def test_results_without_axes_are_scalars() -> None:
-    value, gradient = value_and_grad(lambda x: x * x)(3.0)
+    value, gradient = value_and_grad(lambda x: x * x)(np.float64(3))
     assert (type(value), type(gradient)) == (np.float64, np.float64)
+    value, gradient = value_and_grad(lambda x: x * x)(3.0)
+    assert (type(value), type(gradient)) == (float, np.float64)
     gradient = grad(lambda x: x[()] * 2.0)(np.array(3.0))
     assert isinstance(gradient, np.float64)
 
@@ -169,7 +171,7 @@ def test_integers_are_refused_unless_allowed() -> None:
 
 def test_integer_arguments_that_are_not_differentiated() -> None:
     assert grad(lambda x, n: x**n)(2.0, 3) == 12.0
-    assert grad(lambda n, x: x * n, argnums=1)(np.arange(3), X).tolist() == [0.0, 1.0, 2.0] if False else True
+    np.testing.assert_array_equal(grad(lambda n, x: np.sum(x * n), argnums=1)(np.arange(3), X), [0.0, 1.0, 2.0])
 
 
 def test_holomorphic_functions() -> None:
@@ -181,7 +183,7 @@ def test_holomorphic_functions() -> None:
     with pytest.raises(NonDifferentiableError, match="holomorphic"):
         grad(lambda z: z**2, holomorphic=True)(1.0)
     with pytest.raises(NonScalarOutputError, match="holomorphic"):
-        grad(lambda z: np.abs(z), holomorphic=True)(z)
+        grad(np.abs, holomorphic=True)(z)
 
 
 def test_real_functions_of_complex_arguments() -> None:

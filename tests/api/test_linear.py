@@ -10,7 +10,7 @@ import pytest
 import fgrad
 from fgrad import jvp, linear_transpose, linearize, vjp
 from fgrad.api.common import float0
-from fgrad.errors import ArgumentError, ShapeError, TreeStructureError
+from fgrad.errors import ArgumentError, NonDifferentiableError, ShapeError, TreeStructureError
 
 X, Y = np.array([1.0, 2.0, 3.0]), np.array([0.5, -1.0, 4.0])
 T, U = np.array([1.0, 0.0, -1.0]), np.array([2.0, 1.0, 0.5])
@@ -33,7 +33,7 @@ def test_jvp() -> None:
 
 
 def test_jvp_with_auxiliary_output() -> None:
-    out, tangent, aux = jvp(lambda x: (x * x, [x, "text"][0:1]), (X,), (T,), has_aux=True)
+    out, tangent, aux = jvp(lambda x: (x * x, [x]), (X,), (T,), has_aux=True)
     np.testing.assert_array_equal(out, X * X)
     np.testing.assert_array_equal(tangent, 2 * X * T)
     np.testing.assert_array_equal(aux[0], X)
@@ -123,7 +123,7 @@ def test_vjp() -> None:
 
 
 def test_vjp_under_transforms() -> None:
-    _, pull = vjp(lambda x: np.sin(x), X)
+    _, pull = vjp(np.sin, X)
     np.testing.assert_allclose(fgrad.jit(pull)(T)[0], np.cos(X) * T)
     np.testing.assert_allclose(fgrad.vmap(pull)(np.stack([T, U]))[0][1], np.cos(X) * U)
     assert fgrad.grad(lambda t: np.sum(pull(t)[0] * U))(T) == pytest.approx(np.cos(X) * U)
@@ -184,7 +184,7 @@ def test_linear_transpose() -> None:
 def test_linear_transpose_refuses_what_is_not_linear() -> None:
     with pytest.raises((ArgumentError, NotImplementedError)):
         linear_transpose(np.sin, X)(X)
-    with pytest.raises(ArgumentError):
+    with pytest.raises((ArgumentError, NonDifferentiableError)):
         linear_transpose(lambda n: n, np.arange(3))
 
 
@@ -194,7 +194,7 @@ def test_complex_conventions() -> None:
     np.testing.assert_allclose(tangent, np.real(np.conj(z) * t) / np.abs(z))
     _, pull = vjp(np.conj, z)
     np.testing.assert_array_equal(pull(t)[0], np.conj(t))
-    _, pull = vjp(lambda z: np.imag(z), z)
+    _, pull = vjp(np.imag, z)
     np.testing.assert_array_equal(pull(np.array([1.0, 2.0]))[0], [-1j, -2j])
 
 

@@ -53,7 +53,7 @@ def test_a_body_called_twice_gets_variables_of_its_own() -> None:
         lambda x: CONSTANT,
         lambda x: (CONSTANT, CONSTANT * x),
         lambda x: (),
-        lambda x: fgrad.jit(lambda y: (y, CONSTANT))(x),
+        fgrad.jit(lambda y: (y, CONSTANT)),
     ],
 )
 def test_outputs_that_are_arguments_numbers_or_constants(body: Any) -> None:
@@ -61,17 +61,17 @@ def test_outputs_that_are_arguments_numbers_or_constants(body: Any) -> None:
 
 
 def test_constants_are_carried_along() -> None:
-    flat = inlined(lambda x: fgrad.jit(lambda y: y + CONSTANT)(x), X)
+    flat = inlined(fgrad.jit(lambda y: y + CONSTANT), X)
     assert any(c is CONSTANT for c in flat.consts)
 
 
 def test_checkpoints_stay_calls() -> None:
-    flat = inlined(lambda x: fgrad.checkpoint(lambda y: fgrad.jit(np.sin)(y))(x), X)
+    flat = inlined(fgrad.checkpoint(fgrad.jit(np.sin)), X)
     assert names(flat) == ["checkpoint"]
 
 
 def test_equations_keep_their_lines() -> None:
-    flat = inlined(lambda x: fgrad.jit(lambda y: np.sin(y))(x), X)
+    flat = inlined(fgrad.jit(np.sin), X)
     source = flat.eqns[0].source
     assert source is not None
     assert source.filename == __file__

@@ -21,6 +21,11 @@ X = np.arange(1.0, 7.0).reshape(2, 3)
 CONSTANT = np.array([10.0, 20.0, 30.0])
 
 
+def let(*values: Any) -> Any:
+    """`let(x, y, f)` is f(x, y): names for values inside an expression."""
+    return values[-1](*values[:-1])
+
+
 def overwritten(f: Any, *args: Any) -> list[int | None]:
     return [step.overwrite for step in plan(fgrad.make_jaxpr(f)(*args).jaxpr).steps]
 
@@ -35,14 +40,14 @@ def test_what_nobody_needs_any_more_is_overwritten() -> None:
 
 
 def test_arguments_and_constants_are_not_overwritten() -> None:
-    assert overwritten(lambda x: neg(x), X) == [None]
+    assert overwritten(neg, X) == [None]
     assert overwritten(lambda x: neg(add(CONSTANT, 0.0)), X) == [None, 0]
     assert overwritten(lambda x: add(CONSTANT, x), X) == [None]
 
 
 def test_what_is_used_later_is_not_overwritten() -> None:
-    assert overwritten(lambda x: (lambda y: add(exp(y), y))(sin(x)), X) == [None, None, 0]
-    assert overwritten(lambda x: (lambda y: (y, exp(y)))(sin(x)), X) == [None, None]
+    assert overwritten(lambda x: let(sin(x), lambda y: add(exp(y), y)), X) == [None, None, 0]
+    assert overwritten(lambda x: let(sin(x), lambda y: (y, exp(y))), X) == [None, None]
 
 
 def test_what_has_living_views_is_not_overwritten() -> None:
@@ -82,9 +87,9 @@ def test_large_arrays_are_dropped_after_their_last_use() -> None:
     assert dropped(lambda x: exp(reshape(sin(x), shape=(2**20,))), big) == [0, 0, 1] or dropped(
         lambda x: exp(reshape(sin(x), shape=(2**20,))), big
     ) == [0, 1, 1]
-    assert sum(dropped(lambda x: (lambda y: add(np.sum(y), 1.0))(sin(x)), big)) == 1
+    assert sum(dropped(lambda x: let(sin(x), lambda y: add(np.sum(y), 1.0)), big)) == 1
     assert dropped(lambda x: neg(exp(x)), big)[0] == 0
-    assert sum(dropped(lambda x: sin(x), big)) == 0
+    assert sum(dropped(sin, big)) == 0
 
 
 # The same by running: results right, arguments untouched, memory of one's own.
@@ -107,36 +112,38 @@ second.defjvp(lambda xs, ts: (xs[1], ts[1]))
 
 PROGRAMS: dict[str, Any] = {
     "chain": lambda x: neg(exp(sin(x))),
-    "live value": lambda x: (lambda y: (y, exp(y), neg(y)))(sin(x)),
-    "view of a live value": lambda x: (lambda y: (lambda v: (exp(y), v * 2.0))(y[0]))(sin(x)),
-    "view that outlives": lambda x: (lambda y: (lambda v, z: neg(v) + np.sum(z))(y[::-1], exp(y)))(sin(x)),
-    "view of a view": lambda x: (lambda y: (lambda v: (neg(y), v + 1.0))(fnp.ravel(y.T)[1:]))(sin(x)),
-    "overlapping views": lambda x: (lambda y: (y[0], y[:, 0], y))(sin(x)),
-    "broadcast": lambda x: (lambda y: neg(fnp.broadcast_to(y[0], (2, 3))) + exp(y))(sin(x)),
+    "live value": lambda x: let(sin(x), lambda y: (y, exp(y), neg(y))),
+    "view of a live value": lambda x: let(sin(x), lambda y: let(y[0], lambda v: (exp(y), v * 2.0))),
+    "view that outlives": lambda x: let(sin(x), lambda y: let(y[::-1], exp(y), lambda v, z: neg(v) + np.sum(z))),
+    "view of a view": lambda x: let(sin(x), lambda y: let(fnp.ravel(y.T)[1:], lambda v: (neg(y), v + 1.0))),
+    "overlapping views": lambda x: let(sin(x), lambda y: (y[0], y[:, 0], y)),
+    "broadcast": lambda x: let(sin(x), lambda y: neg(fnp.broadcast_to(y[0], (2, 3))) + exp(y)),
     "argument as it is": lambda x: (x, x, neg(x)),
     "view of an argument": lambda x: (x.T, neg(x.T), x[0]),
     "constant as it is": lambda x: (CONSTANT, CONSTANT, neg(x)),
     "constant in place": lambda x: neg(exp(CONSTANT * 1.0)) + x,
     "split": lambda x: [exp(v) for v in split(sin(x), axis=1, sizes=(1, 2))],
-    "split of a live value": lambda x: (lambda y: [exp(y), *split(y, axis=1, sizes=(1, 2))])(sin(x)),
+    "split of a live value": lambda x: let(sin(x), lambda y: [exp(y), *split(y, axis=1, sizes=(1, 2))]),
     "checkpoint that returns its argument": lambda x: neg(fgrad.checkpoint(lambda v: v)(x)),
-    "checkpoint of a live value": lambda x: (lambda y: (neg(fgrad.checkpoint(lambda v: v)(y)), exp(y)))(sin(x)),
-    "dead after a checkpoint": lambda x: (lambda y: (lambda z: (neg(exp(y)), exp(z)))(fgrad.checkpoint(lambda v: v)(y)))(
-        sin(x)
+    "checkpoint of a live value": lambda x: let(sin(x), lambda y: (neg(fgrad.checkpoint(lambda v: v)(y)), exp(y))),
+    "dead after a checkpoint": lambda x: let(
+        sin(x), lambda y: let(fgrad.checkpoint(lambda v: v)(y), lambda z: (neg(exp(y)), exp(z)))
     ),
-    "view from a checkpoint": lambda x: (lambda y: (lambda z: (neg(y), exp(z)))(fgrad.checkpoint(lambda v: v[0])(y)))(
-        sin(x)
+    "view from a checkpoint": lambda x: let(
+        sin(x), lambda y: let(fgrad.checkpoint(lambda v: v[0])(y), lambda z: (neg(y), exp(z)))
     ),
     "constant from a checkpoint": lambda x: neg(fgrad.checkpoint(lambda v: CONSTANT)(x)) + x,
-    "rule that returns its argument": lambda x: (lambda y: (neg(same(y)), exp(y)))(sin(x)),
-    "rule that returns another argument": lambda x: (lambda y: (lambda z: (neg(y), exp(z)))(second(x, y)))(sin(x)),
-    "stop_gradient": lambda x: (lambda y: (neg(fgrad.stop_gradient(y)), exp(y)))(sin(x)),
-    "the same result twice": lambda x: (lambda y: (y, y))(sin(x)),
-    "real part": lambda x: (lambda z: (np.real(z) + 1.0, neg(z), np.imag(z)))(x * 1j),
-    "reversed sum": lambda x: (lambda y: y[::-1] + y)(sin(x)),
-    "cumulative": lambda x: (lambda y: (fnp.cumsum(y, axis=0), exp(y)))(sin(x)),
-    "update": lambda x: (lambda y: (fnp.at(y)[0].set(7.0), exp(y)))(sin(x)),
-    "sorted": lambda x: (lambda y: (fnp.sort(y), neg(y)))(sin(x)),
+    "rule that returns its argument": lambda x: let(sin(x), lambda y: (neg(same(y)), exp(y))),
+    "rule that returns another argument": lambda x: let(
+        sin(x), lambda y: let(second(x, y), lambda z: (neg(y), exp(z)))
+    ),
+    "stop_gradient": lambda x: let(sin(x), lambda y: (neg(fgrad.stop_gradient(y)), exp(y))),
+    "the same result twice": lambda x: let(sin(x), lambda y: (y, y)),
+    "real part": lambda x: let(x * 1j, lambda z: (np.real(z) + 1.0, neg(z), np.imag(z))),
+    "reversed sum": lambda x: let(sin(x), lambda y: y[::-1] + y),
+    "cumulative": lambda x: let(sin(x), lambda y: (fnp.cumsum(y, axis=0), exp(y))),
+    "update": lambda x: let(sin(x), lambda y: (fnp.at(y)[0].set(7.0), exp(y))),
+    "sorted": lambda x: let(sin(x), lambda y: (fnp.sort(y), neg(y))),
 }
 
 

@@ -70,7 +70,21 @@ def test_numbers_without_a_literal_are_kept_exactly(number: Any) -> None:
     assert np.signbit(np.real(got[1])) == np.signbit(np.real(number))
 
 
-AWKWARD = ["lambda", "np", "__import__('os')", "a", "x", "_sin", "class", "é", "1x", "", "x y", "x);import os;(", "None"]
+AWKWARD = [
+    "lambda",
+    "np",
+    "__import__('os')",
+    "a",
+    "x",
+    "_sin",
+    "class",
+    "é",
+    "1x",
+    "",
+    "x y",
+    "x);import os;(",
+    "None",
+]
 
 
 @pytest.mark.parametrize("name", AWKWARD)

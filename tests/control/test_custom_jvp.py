@@ -379,6 +379,12 @@ def test_the_jaxpr_shows_the_call_and_the_derivative_does_not() -> None:
     assert names == ["custom_jvp_call", "mul", "mul"]  # the rule calls the function for its value
 
 
+def test_compiled_code_holds_the_operations() -> None:
+    text = fgrad.jit(lambda x: marked(x) + fgrad.jit(marked)(x)).lower(2.0).as_text()
+    assert "custom_jvp_call" not in text
+    assert "np.square" in text or "np.multiply" in text
+
+
 def test_linear_transpose_goes_through() -> None:
     f = fgrad.custom_jvp(lambda x: 3.0 * x)
     f.defjvp(lambda primals, tangents: (f(*primals), f(*tangents)))

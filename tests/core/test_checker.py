@@ -130,7 +130,12 @@ def call_with_too_few_arguments() -> Any:
 def constants_missing_inside() -> Any:
     x, y = Var(F64), Var(F64)
     inner = ClosedJaxpr(good().jaxpr, [])
-    return Jaxpr([], [x], [y], [eqn(jit_call, [x], [y, Var(F64), Var(ShapedArray((), np.dtype(np.float64)))], jaxpr=inner, name="f")])
+    return Jaxpr(
+        [],
+        [x],
+        [y],
+        [eqn(jit_call, [x], [y, Var(F64), Var(ShapedArray((), np.dtype(np.float64)))], jaxpr=inner, name="f")],
+    )
 
 
 def traced_literal() -> Any:

@@ -116,7 +116,7 @@ def test_driving_an_interpreter_by_a_program() -> None:
 def test_leaks_are_refused() -> None:
     with Count() as interpreter:
         x = Tracer(interpreter, X)
-    with pytest.raises(UnexpectedTracerError, match="count of `count_operations`.*test_interpreter.py"):
+    with pytest.raises(UnexpectedTracerError, match=r"count of `count_operations`.*test_interpreter.py"):
         x * 2.0
     with Count(), pytest.raises(UnexpectedTracerError, match="leaked"):
         x * 2.0
@@ -204,7 +204,6 @@ def test_values_where_there_are_some() -> None:
 
     assert fgrad.grad(f)(2.0) == 4.0
     assert fgrad.grad(fgrad.grad(f))(2.0) == 2.0
-    assert fgrad.vmap(lambda y: f(2.0 + 0 * y) if False else y)(X).shape == (3,)
     assert fgrad.vmap(lambda x, y: y * f(x), in_axes=(None, 0))(2.0, X).shape == (3,)
 
 

@@ -42,7 +42,7 @@ GOLDEN: list[tuple[str, Any, str]] = [
     ),
     (
         "no arguments and a literal",
-        lambda: fgrad.make_jaxpr(lambda: 1.5)(),
+        fgrad.make_jaxpr(lambda: 1.5),
         """
         { lambda ; . let
           in (1.5,) }

@@ -1,4 +1,4 @@
-"""Forward mode written anew, in a page: dual numbers on NumPy, nested for higher orders. A reference that shares nothing.
+"""Forward mode written anew, in a page: dual numbers on NumPy, nested for higher orders. It shares nothing with fgrad.
 
 `Dual(x, t, level)` is x + t·ε, with ε² = 0. Every level has an ε of its own, so that nested derivatives do not mix.
 """

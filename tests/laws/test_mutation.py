@@ -1,4 +1,4 @@
-"""The walk over the primitives catches wrong rules: each of these is planted, and must be found under the right name."""
+"""The walk over the primitives catches wrong rules: each of these is planted, and must be found under its name."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ FAULTS = [
     Fault("a sign", Cos, "derivative", lambda self, out, x: sin(x), "jvp"),
     Fault("a factor", Exp, "derivative", lambda self, out, x: 2 * out, "jvp"),
     Fault("a factor off by a billionth", Sin, "derivative", lambda self, out, x: cos(x) * (1 + 1e-9), "jvp"),
-    Fault("a residual computed at another point", Tan, "derivative", lambda self, out, x: 1 / cos(x + 1e-8) ** 2, "jvp"),
+    Fault(
+        "a residual computed at another point", Tan, "derivative", lambda self, out, x: 1 / cos(x + 1e-8) ** 2, "jvp"
+    ),
     Fault("a derivative that underflows", Expm1, "derivative", lambda self, out, x: out + 1, "jvp"),
     Fault("the sign of one of two arguments", Div, "jvp", _div_jvp, "jvp"),
     Fault("an argument that was forgotten", Mul, "derivative", lambda self, out, x, y: (y, 0.0), "jvp"),
@@ -163,9 +165,11 @@ FAULTS = [
         "rows mixed up",
         ReduceMax,
         "batch",
-        lambda self, size, xs, dims, axes: Reduction.batch(self, size, [xs[0][::-1]], [dims[0]], axes=axes)
-        if dims[0] == 0
-        else Reduction.batch(self, size, xs, dims, axes=axes),
+        lambda self, size, xs, dims, axes: (
+            Reduction.batch(self, size, [xs[0][::-1]], [dims[0]], axes=axes)
+            if dims[0] == 0
+            else Reduction.batch(self, size, xs, dims, axes=axes)
+        ),
         "batch",
     ),
     Fault(
@@ -252,7 +256,9 @@ def test_a_primitive_without_samples_fails_by_name(declare: Callable[..., Primit
     class Unsampled(Doubled):
         samples = ()
 
-    with pytest.raises(CheckError, match=r"`unsampled`, samples: none is declared[\s\S]*class Unsampled in .*test_mutation.py"):
+    with pytest.raises(
+        CheckError, match=r"`unsampled`, samples: none is declared[\s\S]*class Unsampled in .*test_mutation.py"
+    ):
         check_primitive(declare(Unsampled))
 
 

@@ -107,7 +107,7 @@ WRAPPERS: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
     lambda f: f,
     fgrad.jit,
     fgrad.checkpoint,
-    lambda f: lambda *xs: fgrad.grad(lambda *ys: fnp.sum(f(*ys)))(*xs),
+    lambda f: fgrad.grad(lambda *ys: fnp.sum(f(*ys))),
     lambda f: lambda x, *ys: fgrad.vmap(lambda row: f(row, *ys))(fnp.stack([x, fnp.sin(x)])),
     lambda f: lambda *xs: fgrad.jvp(f, xs, xs)[1],
 ]

@@ -93,7 +93,7 @@ def test_an_exception_that_is_caught_inside_an_outer_trace() -> None:
     def f(x: Any) -> Any:
         before = current.get()
         for call in (lambda: grad(fails)(x), lambda: jit(fails)(x), lambda: jvp(fails, (x,), (x,))):
-            with pytest.raises(ValueError, match="^$"):
+            with pytest.raises(ValueError, match=r"^$"):
                 call()
             assert current.get() is before
         return x * x
@@ -231,6 +231,12 @@ def test_processes(method: str) -> None:
 
 # Memory of results
 
+
+def let(*values: Any) -> Any:
+    """`let(x, y, f)` is f(x, y): names for values inside an expression."""
+    return values[-1](*values[:-1])
+
+
 ROWS = np.stack([X, 2 * X])
 CONSTANT = np.array([1.0, 2.0, 3.0])
 OWNED: dict[str, Callable[[Any], Any]] = {
@@ -241,23 +247,23 @@ OWNED: dict[str, Callable[[Any], Any]] = {
     "the same gradient twice": lambda x: grad(lambda p: np.sum(p["a"] * 1.0 + p["b"] * 1.0))({"a": x, "b": x}),
     "aux that is the argument": grad(lambda x: (np.sum(x), x), has_aux=True),
     "aux that is a view": grad(lambda x: (np.sum(x), x[::-1]), has_aux=True),
-    "aux that is a constant": lambda x: grad(lambda x: (np.sum(x), [x, x]), has_aux=True)(x),
+    "aux that is a constant": grad(lambda x: (np.sum(x), [x, x]), has_aux=True),
     "jit identity": jit(lambda x: x),
     "jit of a view": jit(lambda x: x[1:]),
     "jit of the same twice": jit(lambda x: (x * 2.0,) * 2),
-    "jit of overlapping views": jit(lambda x: (lambda y: (y, y[1:], y[::-1]))(x * 2.0)),
+    "jit of overlapping views": jit(lambda x: let(x * 2.0, lambda y: (y, y[1:], y[::-1]))),
     "jit of a constant": jit(lambda x: CONSTANT),
     "jit of a view of a constant": jit(lambda x: CONSTANT[:2]),
-    "jit of nested jit": jit(lambda x: jit(lambda y: (y, y))(x)),
+    "jit of nested jit": jit(jit(lambda y: (y, y))),
     "jvp identity": lambda x: jvp(lambda y: y, (x,), (x,)),
     "jvp of a view": lambda x: jvp(lambda y: y[::-1], (x,), (x,)),
-    "vjp": lambda x: (lambda out, pull: (out, pull(x)))(*vjp(lambda y: y, x)),
-    "vjp of the same twice": lambda x: (lambda out, pull: (out, pull((x, x))))(*vjp(lambda y: (y, y), x)),
-    "linearize": lambda x: (lambda out, push: (out, push(x)))(*linearize(lambda y: y, x)),
+    "vjp": lambda x: let(*vjp(lambda y: y, x), lambda out, pull: (out, pull(x))),
+    "vjp of the same twice": lambda x: let(*vjp(lambda y: (y, y), x), lambda out, pull: (out, pull((x, x)))),
+    "linearize": lambda x: let(*linearize(lambda y: y, x), lambda out, push: (out, push(x))),
     "linear_transpose": lambda x: fgrad.linear_transpose(lambda y: y, x)(x),
-    "vmap identity": lambda x: vmap(lambda y: y)(x),
+    "vmap identity": vmap(lambda y: y),
     "vmap of a view": lambda x: vmap(lambda y: y[::-1])(np.broadcast_to(x, (2, 3))),
-    "vmap of a constant": lambda x: vmap(lambda y: CONSTANT)(x),
+    "vmap of a constant": vmap(lambda y: CONSTANT),
     "vmap of what is not mapped": lambda x: vmap(lambda y, z: z, in_axes=(0, None))(x, x),
     "vmap to no axis": lambda x: vmap(lambda y, z: z, in_axes=(0, None), out_axes=None)(x, x),
     "jacfwd": jacfwd(lambda x: x),
@@ -346,25 +352,27 @@ def test_gradients_keep_nothing_alive() -> None:
     class Held(np.ndarray):
         """An array that can be watched."""
 
-    held = X.copy().view(Held)
-    watched = weakref.ref(held)
+    def run() -> weakref.ref[Held]:
+        held = X.copy().view(Held)
+        grad(lambda x: np.sum(np.sin(x) * held))(X)
+        vjp(lambda x: np.sum(np.sin(x) * held), X)
+        return weakref.ref(held)
+
     gc.disable()
     try:
-        grad(lambda x: np.sum(np.sin(x) * held))(X)
-        _, pull = vjp(lambda x: np.sum(np.sin(x) * held), X)
-        del pull
-        del held
-        assert watched() is None
+        assert run()() is None
     finally:
         gc.enable()
 
 
 def test_a_dropped_jitted_function_frees_its_constants() -> None:
-    held = np.ones(10)
-    watched = weakref.ref(held)
-    f = jit(lambda x: x * held)
-    f(np.ones(10))
-    del held, f
+    def run() -> weakref.ref[np.ndarray]:
+        held = np.ones(10)
+        f = jit(lambda x: x * held)
+        f(np.ones(10))
+        return weakref.ref(held)
+
+    watched = run()
     gc.collect()
     assert watched() is None
 

@@ -1,4 +1,4 @@
-"""All compositions of up to three transforms, on a score of programs, against the same written out without any of them."""
+"""All compositions of up to three transforms, on a score of programs, against the same written out without them."""
 
 from __future__ import annotations
 

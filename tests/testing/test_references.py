@@ -77,7 +77,7 @@ def test_kinks_are_seen() -> None:
         (lambda x: np.sqrt(np.abs(x)), 0.0),
         (lambda x: np.sin(1 / x), 1e-8),
         (lambda x: x * np.nan, 1.0),
-        (lambda x: np.cbrt(x), 0.0),
+        (np.cbrt, 0.0),
     ],
 )
 def test_what_does_not_converge_is_not_reliable(f: Callable[..., np.ndarray], x: float) -> None:
@@ -102,7 +102,9 @@ def test_single_precision_inside_is_noticed() -> None:
 
 def test_the_boundary_of_a_domain_has_one_side() -> None:
     with np.errstate(invalid="ignore"):
-        reference = along(lambda x: x * np.sqrt(np.sqrt(np.real(x) + 0j).real ** 4) if np.all(np.real(x) >= 0) else x * np.nan, 0.0)
+        reference = along(
+            lambda x: x * np.sqrt(np.sqrt(np.real(x) + 0j).real ** 4) if np.all(np.real(x) >= 0) else x * np.nan, 0.0
+        )
     assert reference.reliable[0]
     np.testing.assert_allclose(reference.values[0], 0, atol=1e-9)
 

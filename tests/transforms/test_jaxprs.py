@@ -93,7 +93,9 @@ def test_batching() -> None:
     assert dims[1] is None
     for out, dim, n in zip(outs, dims, range(3), strict=True):
         expected = [program(row, Y)[n] for row in rows]
-        np.testing.assert_allclose(out if dim is None else np.moveaxis(out, dim, 0), expected[0] if dim is None else expected)
+        np.testing.assert_allclose(
+            out if dim is None else np.moveaxis(out, dim, 0), expected[0] if dim is None else expected
+        )
     other, _ = batch_jaxpr(CLOSED, 2, (1, None))
     assert other.in_avals[0].shape == (3, 2)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fgrad.core import ZERO, Tracer
+from fgrad.core.aval import aval_of
 from fgrad.core.interpreter import current
 from fgrad.transforms.jvp import Jvp, jvp, linearize, record_linear
-from fgrad.core.aval import aval_of
 
 X, Y, T = np.array([1.0, 2.0, 3.0]), np.array([0.5, -1.0, 4.0]), np.array([1.0, 0.0, -1.0])
 
