@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import linecache
 import os
-import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache

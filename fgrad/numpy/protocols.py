@@ -25,7 +25,9 @@ def _array_function(
     name = getattr(function, "__name__", str(function))
     found = _namespaces.get(module, {}).get(name)
     if found is None or found is function:
-        what = f"{module}.{name} has no counterpart in fgrad that takes traced arrays, in {self.interpreter.describe()}."
+        what = (
+            f"{module}.{name} has no counterpart in fgrad that takes traced arrays, in {self.interpreter.describe()}."
+        )
         cure = "Write it with functions of fgrad.numpy, or give it a rule of its own (fgrad.custom_jvp)."
         raise TracerArrayConversionError(message(what, cure=cure))
     return found(*args, **kwargs)

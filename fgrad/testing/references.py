@@ -87,9 +87,11 @@ def directional_derivative(
 def _assemble(line: _Line, steps: Array, above: Array, below: Array) -> Reference:
     middle, by = line.middle, steps[:, None]
     noise = (line.eps * np.abs(middle) + _noise(above, below, middle)) / by
-    right = _extrapolate((above - middle) / by, _RATIO, noise)
-    left = _extrapolate((middle - below) / by, _RATIO, noise)
-    central = _extrapolate((above - below) / (2 * by), _RATIO**2, noise)
+    bends = np.abs(above - 2 * middle + below)
+    slack = 8 * noise + 2 * np.fmax(bends, np.roll(bends, -1, axis=0)) / by
+    right = _extrapolate((above - middle) / by, _RATIO, noise, slack)
+    left = _extrapolate((middle - below) / by, _RATIO, noise, slack)
+    central = _extrapolate((above - below) / (2 * by), _RATIO**2, noise, slack)
     size = np.maximum(np.abs(left.value), np.abs(right.value))
     kinks = np.abs(right.value - left.value) > 20 * (right.error + left.error) + 1e-6 * size
     # A boundary of the domain has one side only.
@@ -200,7 +202,7 @@ def _noise(above: Array, below: Array, middle: Array) -> Array:
     return smallest + np.where(coarse, quantum, 0.0)
 
 
-def _extrapolate(rows: Array, ratio: float, noise: Array) -> _Estimate:
+def _extrapolate(rows: Array, ratio: float, noise: Array, slack: Array) -> _Estimate:
     """The limit of a sequence whose error falls by powers of `ratio`, by Neville's tableau."""
     count, size = rows.shape
     table = np.full((_ORDER, count, size), np.nan)
@@ -211,17 +213,16 @@ def _extrapolate(rows: Array, ratio: float, noise: Array) -> _Estimate:
         error = np.maximum(np.abs(new - old[1:]), np.abs(new - old[:-1])) + noise[order:] + 8 * _EPS * np.abs(new)
         table[order - 1, order:], errors[order - 1, order:] = new, np.where(np.isfinite(error), error, np.inf)
         old = new
-    return _best(rows, noise, table, errors)
+    return _best(slack + np.abs(table[0] - rows), table, errors)
 
 
-def _best(rows: Array, noise: Array, table: Array, errors: Array) -> _Estimate:
-    """The entry with the smallest error among those that no later row contradicts."""
-    columns = np.arange(rows.shape[1])
-    slack = 8 * noise + np.abs(table[0] - rows)
-    number = np.arange(len(rows))[:, None]
-    wrong = np.zeros(rows.shape[1], bool)
+def _best(slack: Array, table: Array, errors: Array) -> _Estimate:
+    """The entry with the smallest error among those that no later row contradicts by more than its slack."""
+    count, size = slack.shape
+    columns, number = np.arange(size), np.arange(count)[:, None]
+    wrong = np.zeros(size, bool)
     for _ in range(4):
-        order, row = np.divmod(errors.reshape(_ORDER * len(rows), len(columns)).argmin(axis=0), len(rows))
+        order, row = np.divmod(errors.reshape(_ORDER * count, size).argmin(axis=0), count)
         best = _Estimate(table[order, row, columns], errors[order, row, columns])
         contradicted = (np.abs(table[0] - best.value) - slack > 4 * best.error) & (number > row)
         wrong = contradicted.any(axis=0) & np.isfinite(best.error)
