@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import linecache
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -239,22 +240,49 @@ def hide_frames(error: BaseException) -> None:
     """
     if os.environ.get("FGRAD_TRACEBACK") == "full":
         return
-    entries: list[TracebackType] = []
-    entry = error.__traceback__
-    while entry is not None:
-        if not is_own(entry.tb_frame.f_code.co_filename):
-            entries.append(entry)
-        entry = entry.tb_next
+    entries = _users_entries(error)
+    if isinstance(error, FgradError) and error.__context__ is not None and not _users_entries(error.__context__):
+        error.__suppress_context__ = True  # it tells how fgrad found out
     following: TracebackType | None = None
     for kept in reversed(entries):
         following = TracebackType(following, kept.tb_frame, kept.tb_lasti, kept.tb_lineno)
     error.__traceback__ = following
 
 
+def _users_entries(error: BaseException) -> list[TracebackType]:
+    """The entries of a traceback that are not fgrad's own."""
+    entries: list[TracebackType] = []
+    entry = error.__traceback__
+    while entry is not None:
+        if not is_own(entry.tb_frame.f_code.co_filename):
+            entries.append(entry)
+        entry = entry.tb_next
+    return entries
+
+
 def unveil(error: Exception) -> None:
-    """Raises our error where NumPy has put a shorter one of its own in its place, of which ours is the cause."""
-    if type(error) is ValueError and isinstance(error.__cause__, FgradError) and not isinstance(error, FgradError):
+    """Raises our error where NumPy has put a shorter one of its own in its place."""
+    if type(error) is ValueError and isinstance(error.__cause__, FgradError):
         raise error.__cause__.with_traceback(error.__traceback__) from None
+    if type(error) is TypeError and (length := _TRACED_LENGTH.fullmatch(str(error))):
+        what = f"a shape needs numbers, but it was given {length[1]}."
+        cure = "Take lengths from the shapes of arrays, or mark the argument static (static_argnums)."
+        told = TracerIntegerConversionError(message(what, at=_last_line(error.__traceback__), cure=cure))
+        raise told.with_traceback(error.__traceback__) from None
+
+
+_TRACED_LENGTH = re.compile(r"expected a sequence of integers or a single integer, got '(Tracer<.*>)'", re.DOTALL)
+"""What NumPy says in place of the error of `Tracer.__index__`."""
+
+
+def _last_line(entry: TracebackType | None) -> SourceLine | None:
+    """The innermost line of the user's program in a traceback."""
+    line = None
+    while entry is not None:
+        if not is_library(entry.tb_frame.f_code.co_filename):
+            line = SourceLine(entry.tb_frame.f_code, entry.tb_lasti)
+        entry = entry.tb_next
+    return line
 
 
 def public(function: Callable[P, R]) -> Callable[P, R]:

@@ -909,8 +909,8 @@ def a_range_under_jit() -> Any:
 
 @mistake(
     errors.TracerIntegerConversionError,
-    "expected a sequence of integers or a single integer, got 'Tracer<i64[], jit>'",
-    "",
+    "a shape needs numbers, but it was given Tracer<i64[], jit>.",
+    "  Take lengths from the shapes of arrays, or mark the argument static (static_argnums).",
 )
 def a_traced_length() -> Any:
     """NumPy drops the error of `__index__` and raises one of its own."""

@@ -1,6 +1,6 @@
 """README.md tells the truth: its Python runs, prints what it says, and its shell commands name what exists.
 
-The Python blocks of a page run in order in one namespace. Lines that start with `#> ` are, together, exactly
+The Python blocks of a page run in order in one namespace. Lines that start with `# > ` are, together, exactly
 what their block prints.
 """
 
@@ -28,8 +28,8 @@ class Block(NamedTuple):
 
     @property
     def promised(self) -> str:
-        lines = [line for line in self.code.splitlines() if line.startswith("#>")]
-        return "\n".join(line.removeprefix("#>").removeprefix(" ") for line in lines)
+        lines = [line for line in self.code.splitlines() if line.startswith("# >")]
+        return "\n".join(line.removeprefix("# >").removeprefix(" ") for line in lines)
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -50,7 +50,11 @@ def check(page: str, text: str) -> int:
     namespace: dict[str, Any] = {"__name__": "readme"}
     blocks = [block for block in blocks_of(text) if block.language == "python"]
     for block in blocks:
-        assert run(block, namespace) == block.promised, f"the block at {page}:{block.line} prints otherwise"
+        try:
+            assert run(block, namespace) == block.promised
+        except Exception as error:
+            error.add_note(f"in the block that begins at {page}:{block.line}")
+            raise
     return len(blocks)
 
 
@@ -84,7 +88,7 @@ def test_links_within_the_repository_lead_somewhere() -> None:
 @pytest.mark.parametrize(
     ("page", "error"),
     [
-        ("```python\nprint(1)\n#> 2\n```\n", AssertionError),
+        ("```python\nprint(1)\n# > 2\n```\n", AssertionError),
         ("```python\nprint(1)\n```\n", AssertionError),
         ("```python\n1 / 0\n```\n", ZeroDivisionError),
     ],
@@ -96,6 +100,8 @@ def test_the_check_can_fail(page: str, error: type[Exception]) -> None:
 
 def test_the_check_can_pass() -> None:
     assert (
-        check("page.md", "```python\nx = 1\n```\n\n```python\nprint(x, end='\\n\\n')\n#> 1\n#>\nprint(2)\n#> 2\n```\n")
+        check(
+            "page.md", "```python\nx = 1\n```\n\n```python\nprint(x, end='\\n\\n')\n# > 1\n# >\nprint(2)\n# > 2\n```\n"
+        )
         == 2
     )

@@ -15,13 +15,16 @@ from typing import Any, TypeVar
 
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.interpreter import Interpreter, Tracer, current, reachable
+from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr
 from fgrad.core.primitive import Primitive
+from fgrad.tree import PyTreeDef
 
 __all__ = ["Environment", "captured_tracers", "with_captured"]
 
 Result = TypeVar("Result")
 
 _MOST = 10_000  # objects looked at
+_CLOSED = (type, ModuleType, Jaxpr, ClosedJaxpr, Interpreter, PyTreeDef)  # these are not looked into
 
 
 class Environment(Interpreter[Array]):
@@ -108,7 +111,7 @@ def _parts(x: Any) -> Iterable[Any]:
         return x.values()
     if isinstance(x, (list, tuple, set, frozenset)):
         return x
-    if isinstance(x, (type, ModuleType)):
+    if isinstance(x, _CLOSED):
         return ()
     slots = [name for cls in type(x).__mro__ for name in getattr(cls, "__slots__", ()) if hasattr(x, name)]
     return [*getattr(x, "__dict__", {}).values(), *[getattr(x, name) for name in slots]]

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Interpreter",
     "Tracer",
-    "adopted",
     "apply",
     "current",
     "dispatch",
@@ -102,8 +101,8 @@ class Interpreter(Generic[State]):
         return None
 
     def adopt(self, tracer: Tracer) -> Array:
-        """The value that stands, in the extent of this interpreter, for a tracer of one that is not open here, or
-        `None`."""
+        """What stands, in the extent of this interpreter, for a tracer that is not its own, or `None`. Only closed
+        ones are asked."""
         return None
 
     @property
@@ -395,44 +394,32 @@ def owned(x: Array, interpreter: Interpreter[Any]) -> bool:
 def lift(interpreter: Interpreter[State], x: Array) -> State:
     """Lifts a value that an interpreter does not own; only plain values and tracers of its ancestors may be."""
     if type(x) is Tracer:
-        ancestor = interpreter.parent
-        while ancestor is not x.interpreter:
-            if ancestor is None:
-                return lift(interpreter, adopted(x))
-            ancestor = ancestor.parent
-    elif type(x) is np.ndarray and x.dtype.kind in "OSUmM":
+        return interpreter.lift(_within(interpreter, x))
+    if type(x) is np.ndarray and x.dtype.kind in "OSUmM":
         what = f"an array of dtype {x.dtype} cannot be combined with traced values, in {interpreter.describe()}."
         raise ShapeError(message(what, cure="Convert it to numbers first: array.astype(float)."))
     return interpreter.lift(x)
 
 
 def reachable(tracer: Tracer) -> Array:
-    """A tracer if the interpreter that owns it is open here; otherwise what stands for it here.
+    """What a tracer stands for here: itself where the interpreter that owns it is open.
 
     Raises:
-        UnexpectedTracerError: nothing does: the tracer has leaked.
+        UnexpectedTracerError: nothing: the tracer has leaked.
     """
-    interpreter = current.get()
-    while interpreter is not None:
-        if interpreter is tracer.interpreter:
-            return tracer
+    return _within(current.get(), tracer)
+
+
+def _within(interpreter: Interpreter[Any] | None, x: Array) -> Array:
+    """What a tracer stands for in the extent of an interpreter."""
+    while type(x) is Tracer and x.interpreter is not interpreter:
+        if interpreter is None:
+            raise leaked(x)
+        if interpreter.closed:
+            value = interpreter.adopt(x)
+            x = x if value is None else value
         interpreter = interpreter.parent
-    return adopted(tracer)
-
-
-def adopted(tracer: Tracer) -> Array:
-    """What stands here for a tracer whose interpreter is not open.
-
-    Raises:
-        UnexpectedTracerError: nothing does: the tracer has leaked.
-    """
-    interpreter = current.get()
-    while interpreter is not None:
-        value = interpreter.adopt(tracer)
-        if value is not None:
-            return value
-        interpreter = interpreter.parent
-    raise leaked(tracer)
+    return x
 
 
 def leaked(tracer: Tracer, subject: str = "") -> UnexpectedTracerError:

@@ -26,7 +26,7 @@ _FIRST_STEP = 2.0**-4
 _STEPS = 11
 _RATIO = 4.0
 _ORDER = 6
-_COMPLEX_STEP = 2.0**-70
+_COMPLEX_STEP = 2.0**-100
 _OUTSIDE = (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError, Warning)
 """What functions raise outside their domain, or when they are given complex numbers."""
 
@@ -86,12 +86,10 @@ def directional_derivative(
 
 def _assemble(line: _Line, steps: Array, above: Array, below: Array) -> Reference:
     middle, by = line.middle, steps[:, None]
-    noise = (line.eps * np.abs(middle) + _noise(above, below, middle)) / by
-    bends = np.abs(above - 2 * middle + below)
-    slack = 8 * noise + 2 * np.fmax(bends, np.roll(bends, -1, axis=0)) / by
-    right = _extrapolate((above - middle) / by, _RATIO, noise, slack)
-    left = _extrapolate((middle - below) / by, _RATIO, noise, slack)
-    central = _extrapolate((above - below) / (2 * by), _RATIO**2, noise, slack)
+    noise = (line.eps * np.abs(middle) + _noise(above, below, middle, steps)) / by
+    right = _extrapolate((above - middle) / by, _RATIO, noise)
+    left = _extrapolate((middle - below) / by, _RATIO, noise)
+    central = _extrapolate((above - below) / (2 * by), _RATIO**2, noise)
     size = np.maximum(np.abs(left.value), np.abs(right.value))
     kinks = np.abs(right.value - left.value) > 20 * (right.error + left.error) + 1e-6 * size
     # A boundary of the domain has one side only.
@@ -104,7 +102,7 @@ def _assemble(line: _Line, steps: Array, above: Array, below: Array) -> Referenc
     reliable = central.error <= np.maximum(1e-4 * scale, 1e-7 * np.abs(middle))
     taken = agree & reliable & ~kinks
     value = np.where(taken, exact, central.value)
-    error = np.where(taken, 8 * _EPS * np.abs(exact), central.error)
+    error = np.where(taken, 8 * _EPS * np.abs(exact) + 1e6 * _COMPLEX_STEP**2, central.error)
     unpack = line.unpack
     flags = [line.unpack_flags(kinks, np.any)]
     flags += [line.unpack_flags(flag, np.all) for flag in (reliable & np.isfinite(value), taken)]
@@ -190,19 +188,25 @@ def _packed(outs: Sequence[Array]) -> Array:
     return np.concatenate([np.zeros(0), *parts])
 
 
-def _noise(above: Array, below: Array, middle: Array) -> Array:
+def _noise(above: Array, below: Array, middle: Array, steps: Array) -> Array:
     """How much the values are seen to be off by rounding."""
-    bends = np.abs(above[-3:] - 2 * middle + below[-3:])
-    smallest = np.where(np.isfinite(bends), bends, 0.0).min(axis=0)
+    # Where the smallest steps still change the slope, or bend the line, it is by rounding.
+    slopes = (above - below)[-5:] / (2 * steps[-5:, None])
+    scatter = np.median(_finite(np.abs(np.diff(slopes, axis=0)) * steps[-4:, None]), axis=0)
+    bend = _finite(np.abs(above[-3:] - 2 * middle + below[-3:])).min(axis=0)
     # A function that stands still at the smallest step, but moves at little more, is rounded to fewer digits.
     moves = np.minimum(np.abs(above - middle), np.abs(below - middle))
     near = moves[_STEPS // 2 :]
     quantum = np.where(near > 0, near, np.inf).min(axis=0)
     coarse = (moves[-1] == 0) & np.isfinite(quantum)
-    return smallest + np.where(coarse, quantum, 0.0)
+    return scatter + bend + np.where(coarse, quantum, 0.0)
 
 
-def _extrapolate(rows: Array, ratio: float, noise: Array, slack: Array) -> _Estimate:
+def _finite(x: Array) -> Array:
+    return np.where(np.isfinite(x), x, 0.0)
+
+
+def _extrapolate(rows: Array, ratio: float, noise: Array) -> _Estimate:
     """The limit of a sequence whose error falls by powers of `ratio`, by Neville's tableau."""
     count, size = rows.shape
     table = np.full((_ORDER, count, size), np.nan)
@@ -213,7 +217,7 @@ def _extrapolate(rows: Array, ratio: float, noise: Array, slack: Array) -> _Esti
         error = np.maximum(np.abs(new - old[1:]), np.abs(new - old[:-1])) + noise[order:] + 8 * _EPS * np.abs(new)
         table[order - 1, order:], errors[order - 1, order:] = new, np.where(np.isfinite(error), error, np.inf)
         old = new
-    return _best(slack + np.abs(table[0] - rows), table, errors)
+    return _best(8 * noise + np.abs(table[0] - rows), table, errors)
 
 
 def _best(slack: Array, table: Array, errors: Array) -> _Estimate:
