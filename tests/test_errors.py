@@ -44,7 +44,7 @@ class Mistake(NamedTuple):
 MISTAKES: list[Mistake] = []
 
 
-def mistake(error: type[Exception], what: str, cure: str = "") -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+def mistake(error: type[Exception], what: str, cure: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     """Declares a mistake: the class of the error, what it says, and the remedy it gives.
 
     In the words, `(here)` and `(defined)` stand for places in this file.
@@ -78,7 +78,7 @@ def frames(entry: TracebackType | None) -> list[str]:
 @mistake(
     errors.NonScalarOutputError,
     "grad needs `loss` to return a real scalar, but it returned f64[3].",
-    ("  Sum it, or use fgrad.jacrev for the derivatives of all elements, fgrad.vjp for one combination of them."),
+    "  Sum it, or use fgrad.jacrev for the derivatives of all elements, fgrad.vjp for one combination of them.",
 )
 def the_loss_is_an_array() -> Any:
     def loss(w: Any) -> Any:
@@ -138,7 +138,7 @@ def the_loss_is_a_string() -> Any:
 @mistake(
     errors.NonScalarOutputError,
     "grad needs `loss` to return a real scalar, but it returned c128[].",
-    ("  Return its real part or its absolute value, or pass holomorphic=True if it is complex differentiable."),
+    "  Return its real part or its absolute value, or pass holomorphic=True if it is complex differentiable.",
 )
 def the_loss_is_complex() -> Any:
     def loss(w: Any) -> Any:
@@ -173,7 +173,7 @@ def the_loss_is_real_where_it_was_promised_to_be_holomorphic() -> Any:
 
 @mistake(
     errors.ArgumentError,
-    ("grad with has_aux=True needs `loss` to return a pair, but it returned an array of shape () and dtype float64."),
+    "grad with has_aux=True needs `loss` to return a pair, but it returned an array of shape () and dtype float64.",
     "  Return (value, anything else), or leave has_aux out.",
 )
 def there_is_no_aux() -> Any:
@@ -345,7 +345,7 @@ def the_value_in_place_of_the_function_in_jvp() -> Any:
 
 @mistake(
     errors.ArgumentError,
-    ("grad calls `loss` with arguments that it does not take: missing 1 required positional argument: 'batch'."),
+    "grad calls `loss` with arguments that it does not take: missing 1 required positional argument: 'batch'.",
     "  `loss` takes (w, batch).",
 )
 def a_missing_argument() -> Any:
@@ -698,7 +698,7 @@ def a_result_is_asked_for_in_an_array() -> Any:
 
 @mistake(
     errors.TracerBoolConversionError,
-    ("the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are."),
+    "the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
         "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
         "static (static_argnums)."
@@ -715,7 +715,7 @@ def if_under_jit() -> Any:
 
 @mistake(
     errors.TracerBoolConversionError,
-    ("the truth value of a traced bool[] is not known in vmap of `f` (defined): it stands for all rows at once."),
+    "the truth value of a traced bool[] is not known in vmap of `f` (defined): it stands for all rows at once.",
     (
         "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or do not map the "
         "argument (None in in_axes)."
@@ -730,7 +730,7 @@ def if_under_vmap() -> Any:
 
 @mistake(
     errors.TracerBoolConversionError,
-    ("the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are."),
+    "the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
         "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
         "static (static_argnums)."
@@ -747,7 +747,7 @@ def if_under_grad_under_jit() -> Any:
 
 @mistake(
     errors.TracerBoolConversionError,
-    ("the truth value of a traced bool[] is not known in jit of `halve` (defined): only its shape and dtype are."),
+    "the truth value of a traced bool[] is not known in jit of `halve` (defined): only its shape and dtype are.",
     (
         "  Loop a fixed number of times and choose with fgrad.numpy.where(condition, new, old); or mark the "
         "argument static (static_argnums)."
@@ -765,7 +765,7 @@ def while_under_jit() -> Any:
 
 @mistake(
     errors.TracerBoolConversionError,
-    ("the truth value of a traced bool[] is not known in jit of `inside` (defined): only its shape and dtype are."),
+    "the truth value of a traced bool[] is not known in jit of `inside` (defined): only its shape and dtype are.",
     (
         "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
         "static (static_argnums)."
@@ -780,7 +780,7 @@ def and_under_jit() -> Any:
 
 @mistake(
     errors.TracerBoolConversionError,
-    ("the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are."),
+    "the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
         "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
         "static (static_argnums)."
@@ -795,7 +795,7 @@ def the_smallest_of_a_list_under_jit() -> Any:
 
 @mistake(
     errors.TracerBoolConversionError,
-    ("the truth value of a traced bool[3] is not known in jit of `f` (defined): only its shape and dtype are."),
+    "the truth value of a traced bool[3] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
         "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
         "static (static_argnums)."
@@ -986,7 +986,7 @@ def an_array_at_a_traced_mask() -> Any:
 @mistake(
     errors.TracerArrayConversionError,
     "a traced f64[3] cannot become a NumPy array, in jit of `f` (defined).",
-    ("  NumPy's functions (np.sin, np.stack, …) take it as it is; write fgrad.numpy.array for np.array or np.asarray."),
+    "  NumPy's functions (np.sin, np.stack, …) take it as it is; write fgrad.numpy.array for np.array or np.asarray.",
 )
 def asarray_of_a_traced_array() -> Any:
     def f(x: Any) -> Any:  # defined
@@ -998,7 +998,7 @@ def asarray_of_a_traced_array() -> Any:
 @mistake(
     errors.TracerArrayConversionError,
     "a traced f64[3] cannot become a NumPy array, in grad of `loss` (defined).",
-    ("  NumPy's functions (np.sin, np.stack, …) take it as it is; write fgrad.numpy.array for np.array or np.asarray."),
+    "  NumPy's functions (np.sin, np.stack, …) take it as it is; write fgrad.numpy.array for np.array or np.asarray.",
 )
 def asarray_would_lose_the_derivative() -> Any:
     def loss(w: Any) -> Any:  # defined
@@ -1010,7 +1010,7 @@ def asarray_would_lose_the_derivative() -> Any:
 @mistake(
     errors.TracerArrayConversionError,
     "a traced f64[] cannot become a NumPy array, in grad of `loss` (defined).",
-    ("  NumPy's functions (np.sin, np.stack, …) take it as it is; write fgrad.numpy.array for np.array or np.asarray."),
+    "  NumPy's functions (np.sin, np.stack, …) take it as it is; write fgrad.numpy.array for np.array or np.asarray.",
 )
 def an_array_of_traced_values() -> Any:
     def loss(w: Any) -> Any:  # defined
@@ -1049,7 +1049,7 @@ def a_method_of_a_ufunc_without_a_counterpart() -> Any:
 @mistake(
     errors.TracerUseError,
     "a traced f64[] cannot be hashed, in grad of `loss` (defined).",
-    ("  Arrays are no keys of dicts, members of sets or arguments of cached functions: take the shape or a name."),
+    "  Arrays are no keys of dicts, members of sets or arguments of cached functions: take the shape or a name.",
 )
 def a_traced_array_is_hashed() -> Any:
     @functools.lru_cache
@@ -1107,8 +1107,8 @@ class Model:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[3] leaked from grad of `loss` (defined), which has ended; it was kept in the global `KEPT`."),
-    ("  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss)."),
+    "a traced f64[3] leaked from grad of `loss` (defined), which has ended; it was kept in the global `KEPT`.",
+    "  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss).",
 )
 def a_leak_through_a_global() -> Any:
     def loss(w: Any) -> Any:  # defined
@@ -1146,7 +1146,7 @@ def a_leak_through_an_attribute() -> Any:
         "a traced f64[3] leaked from grad of `loss` (defined), which has ended; it was kept in the attribute "
         "`history[0]['w']` of the class Model."
     ),
-    ("  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss)."),
+    "  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss).",
 )
 def a_leak_through_the_attribute_of_a_class() -> Any:
     Model.history.clear()
@@ -1161,7 +1161,7 @@ def a_leak_through_the_attribute_of_a_class() -> Any:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[] leaked from vmap of `loss` (defined), which has ended; it was kept in the variable `losses[0]`."),
+    "a traced f64[] leaked from vmap of `loss` (defined), which has ended; it was kept in the variable `losses[0]`.",
     "  Return the value from that function instead of keeping it.",
 )
 def a_leak_through_a_list() -> Any:
@@ -1177,8 +1177,8 @@ def a_leak_through_a_list() -> Any:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[] leaked from grad of `loss` (defined), which has ended; it was kept in the variable `best`."),
-    ("  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss)."),
+    "a traced f64[] leaked from grad of `loss` (defined), which has ended; it was kept in the variable `best`.",
+    "  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss).",
 )
 def a_leak_through_a_closure() -> Any:
     best = None
@@ -1198,7 +1198,7 @@ def a_leak_through_a_closure() -> Any:
         "a traced f64[] leaked from grad of `loss` (defined), which has ended; it was kept in the variable "
         "`cache['scale']`."
     ),
-    ("  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss)."),
+    "  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss).",
 )
 def a_leak_into_another_transform() -> Any:
     cache: dict[str, Any] = {}
@@ -1216,7 +1216,7 @@ def a_leak_into_another_transform() -> Any:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[3] leaked from vmap of `loss` (defined), which has ended; it was kept in the variable `rows[0]`."),
+    "a traced f64[3] leaked from vmap of `loss` (defined), which has ended; it was kept in the variable `rows[0]`.",
     "  Return the value from that function instead of keeping it.",
 )
 def a_leak_from_vmap_into_jit() -> Any:
@@ -1252,7 +1252,7 @@ def a_leak_as_an_argument() -> Any:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[3] leaked from jit of `step` (defined), which has ended; it was kept in the variable `kept[0]`."),
+    "a traced f64[3] leaked from jit of `step` (defined), which has ended; it was kept in the variable `kept[0]`.",
     "  Return the value from that function instead of keeping it.",
 )
 def a_leak_as_a_result() -> Any:
@@ -1268,7 +1268,7 @@ def a_leak_as_a_result() -> Any:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[3] leaked from jit of `step` (defined), which has ended; it was kept in the variable `kept[0]`."),
+    "a traced f64[3] leaked from jit of `step` (defined), which has ended; it was kept in the variable `kept[0]`.",
     "  Return the value from that function instead of keeping it.",
 )
 def a_leak_into_a_function_of_numpy() -> Any:
@@ -1284,7 +1284,7 @@ def a_leak_into_a_function_of_numpy() -> Any:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[3] leaked from vmap of `step` (defined), which has ended; it was kept in the variable `kept[0]`."),
+    "a traced f64[3] leaked from vmap of `step` (defined), which has ended; it was kept in the variable `kept[0]`.",
     "  Return the value from that function instead of keeping it.",
 )
 def a_leak_into_an_update() -> Any:
@@ -1300,8 +1300,8 @@ def a_leak_into_an_update() -> Any:
 
 @mistake(
     errors.UnexpectedTracerError,
-    ("a traced f64[] leaked from grad of `inner` (defined), which has ended; it was kept in the variable `kept[0]`."),
-    ("  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss)."),
+    "a traced f64[] leaked from grad of `inner` (defined), which has ended; it was kept in the variable `kept[0]`.",
+    "  Return the value from that function instead of keeping it (has_aux=True lets it return more than the loss).",
 )
 def a_leak_from_an_inner_transform() -> Any:
     kept: list[Any] = []
@@ -1373,7 +1373,7 @@ def an_unhashable_static_argument_by_name() -> Any:
 
 @mistake(
     errors.UnhashableStaticError,
-    ("the static argument y of `<lambda>` cannot be hashed: it is an array of shape (3,) and dtype float64."),
+    "the static argument y of `<lambda>` cannot be hashed: it is an array of shape (3,) and dtype float64.",
     "  Do not mark it static: arrays are traced.",
 )
 def an_array_as_a_static_argument() -> Any:
@@ -1382,7 +1382,7 @@ def an_array_as_a_static_argument() -> Any:
 
 @mistake(
     errors.UnhashableStaticError,
-    ("the static argument rate of `<lambda>` cannot be hashed: it is an array of shape () and dtype float64."),
+    "the static argument rate of `<lambda>` cannot be hashed: it is an array of shape () and dtype float64.",
     "  It is being traced by grad: do not mark it static, or pass a plain number.",
 )
 def a_traced_static_argument() -> Any:
@@ -1426,7 +1426,7 @@ def a_static_position_that_is_a_name() -> Any:
 @mistake(
     errors.ArgumentError,
     "argument layers[1] of jit is a str 'relu': not an array of numbers.",
-    ("  Arguments are arrays and numbers, in pytrees; mark the argument static (static_argnums) if it is neither."),
+    "  Arguments are arrays and numbers, in pytrees; mark the argument static (static_argnums) if it is neither.",
 )
 def a_list_with_a_string_as_an_argument() -> Any:
     def f(layers: Any) -> Any:
@@ -1438,7 +1438,7 @@ def a_list_with_a_string_as_an_argument() -> Any:
 @mistake(
     errors.ArgumentError,
     "argument self of jit is a Layer: not an array of numbers.",
-    ("  Arguments are arrays and numbers, in pytrees; mark the argument static (static_argnums) if it is neither."),
+    "  Arguments are arrays and numbers, in pytrees; mark the argument static (static_argnums) if it is neither.",
 )
 def a_method_without_static_self() -> Any:
     class Layer:
@@ -1452,7 +1452,7 @@ def a_method_without_static_self() -> Any:
 @mistake(
     errors.ArgumentError,
     "argument activation of jit is an ufunc: not an array of numbers.",
-    ("  Arguments are arrays and numbers, in pytrees; mark the argument static (static_argnums) if it is neither."),
+    "  Arguments are arrays and numbers, in pytrees; mark the argument static (static_argnums) if it is neither.",
 )
 def a_function_as_an_argument() -> Any:
     def f(activation: Any, x: Any) -> Any:
@@ -1535,7 +1535,7 @@ def a_string_is_returned_from_checkpoint() -> Any:
 
 @mistake(
     errors.ArgumentError,
-    ("primals of jvp must be a tuple with one entry per argument, got an array of shape (3,) and dtype float64."),
+    "primals of jvp must be a tuple with one entry per argument, got an array of shape (3,) and dtype float64.",
     "  Write jvp(f, (x,), (t,)).",
 )
 def primals_without_a_tuple() -> Any:
@@ -1643,7 +1643,7 @@ def several_cotangents() -> Any:
 
 @mistake(
     errors.ArgumentError,
-    ("primals of hvp must be a tuple with one entry per argument, got an array of shape (3,) and dtype float64."),
+    "primals of hvp must be a tuple with one entry per argument, got an array of shape (3,) and dtype float64.",
     "  Write hvp(f, (x,), (t,)).",
 )
 def primals_of_hvp_without_a_tuple() -> Any:
@@ -1690,7 +1690,7 @@ def the_transpose_of_a_square() -> Any:
 
 @mistake(
     errors.ArgumentError,
-    ("linear_transpose needs a linear function, but in `<lambda>`, `add` of a constant is affine, not linear."),
+    "linear_transpose needs a linear function, but in `<lambda>`, `add` of a constant is affine, not linear.",
     "  For the transpose of the derivative at a point use fgrad.vjp(f, x).",
 )
 def the_transpose_of_an_affine_function() -> Any:
@@ -1755,7 +1755,7 @@ def with_vjp(fwd: Callable[..., Any], bwd: Callable[..., Any]) -> Any:
 
 @mistake(
     errors.OutputTypeError,
-    ("the jvp rule of `f` must return (out, tangent), but it returned an array of shape (3,) and dtype float64."),
+    "the jvp rule of `f` must return (out, tangent), but it returned an array of shape (3,) and dtype float64.",
     "  Return the value of the function and its tangent.",
 )
 def a_jvp_rule_that_returns_the_tangent_alone() -> Any:
@@ -1785,7 +1785,7 @@ def a_jvp_rule_whose_tangent_has_another_shape() -> Any:
 
 @mistake(
     errors.NonDifferentiableError,
-    ("the jvp rule of `f` returned a tangent for output that does not depend on the tangents of the arguments."),
+    "the jvp rule of `f` returned a tangent for output that does not depend on the tangents of the arguments.",
     "  It must be linear in them: multiply by the tangent; None for 0.",
 )
 def a_jvp_rule_that_forgets_the_tangent() -> Any:
@@ -1815,7 +1815,7 @@ def a_forward_rule_that_returns_the_value_alone() -> Any:
 
 @mistake(
     errors.TreeStructureError,
-    ("the backward rule of `f` must return a tuple of 2 cotangents (p, n), but it returned a tuple of length 1."),
+    "the backward rule of `f` must return a tuple of 2 cotangents (p, n), but it returned a tuple of length 1.",
     "  Return one per argument; None for 0.",
 )
 def a_backward_rule_with_too_few_cotangents() -> Any:
@@ -1849,7 +1849,7 @@ def a_backward_rule_whose_cotangent_has_another_shape() -> Any:
 @mistake(
     errors.ArgumentError,
     "argument mode of custom_vjp is a str 'fast': not an array of numbers.",
-    ("  Arguments are arrays and numbers, in pytrees; name the argument in nondiff_argnums if it is neither."),
+    "  Arguments are arrays and numbers, in pytrees; name the argument in nondiff_argnums if it is neither.",
 )
 def a_string_for_a_custom_function() -> Any:
     @fgrad.custom_vjp
@@ -1961,8 +1961,8 @@ def too_many_indices() -> Any:
 
 @mistake(
     errors.NonConcreteBooleanIndexError,
-    ("a mask (bool[3]) selects an unknown number of elements: it has no value in jit of `positive` (defined)."),
-    ("  Use fgrad.numpy.where(mask, x, other), or give the number of elements: x[fgrad.numpy.nonzero(mask, size=n)]."),
+    "a mask (bool[3]) selects an unknown number of elements: it has no value in jit of `positive` (defined).",
+    "  Use fgrad.numpy.where(mask, x, other), or give the number of elements: x[fgrad.numpy.nonzero(mask, size=n)].",
 )
 def a_mask_under_jit() -> Any:
     def positive(x: Any) -> Any:  # defined

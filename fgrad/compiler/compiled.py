@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import linecache
+import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from fgrad.compiler.failures import register_lines
+from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.inline import inline
 from fgrad.compiler.plan import plan
 from fgrad.compiler.simplify import simplify
@@ -39,7 +40,15 @@ class Compiled:
         register_lines(filename, source.lines)
         namespace = dict(source.namespace)
         exec(compile(source.text, filename, "exec"), namespace)
-        self.function: Callable[..., tuple[Any, ...]] = namespace[source.name]
+        # Taken out of its own globals: no cycle keeps constants alive until the collector runs.
+        self.function: Callable[..., tuple[Any, ...]] = namespace.pop(source.name)
+        weakref.finalize(self.function, _forget, filename).atexit = False
+
+
+def _forget(filename: str) -> None:
+    """Lets go of what is kept about the source of a compiled function that is no more."""
+    linecache.cache.pop(filename, None)
+    forget_lines(filename)
 
 
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:

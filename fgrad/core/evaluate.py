@@ -37,6 +37,7 @@ def jaxpr_as_fun(closed: ClosedJaxpr) -> Any:
 
 
 def _call(self: ClosedJaxpr, *args: Array) -> list[Array]:
+    """The outputs at some arguments, which may be tracers."""
     return eval_jaxpr(self.jaxpr, self.consts, *args)
 
 

@@ -75,7 +75,7 @@ class Interpreter(Generic[State]):
     def __init__(self, verb: str, function: Callable[..., Any] | None = None, *, closed: bool = False) -> None:
         self.parent = parent = current.get()
         self.closed = closed
-        self.enclosing: Interpreter[Any] | None = self if closed else parent and parent.enclosing
+        self.enclosing: Interpreter[Any] | None = parent and parent.enclosing
         self.verb = verb
         self.function = function
         self._tokens: list[Token[Interpreter[Any] | None]] = []
@@ -123,11 +123,15 @@ class Interpreter(Generic[State]):
         return f"{self.verb} of `{name}`{place}"
 
     def __enter__(self) -> Self:
+        if self.closed:
+            self.enclosing = self
         self._tokens.append(current.set(self))
         return self
 
     def __exit__(self, *exception: object) -> None:
         current.reset(self._tokens.pop())
+        if self.closed and not self._tokens:
+            self.enclosing = None  # no cycle keeps recorded arrays alive until the collector runs
 
 
 class Tracer:

@@ -114,9 +114,9 @@ class ClosedJaxpr:
     def eqns(self) -> Sequence[Equation]:
         return self.jaxpr.eqns
 
-    def __call__(self, *args: Array) -> list[Array]:
-        """The outputs at some arguments, which may be tracers."""
-        raise NotImplementedError  # fgrad.core.evaluate defines it
+    if TYPE_CHECKING:  # fgrad.core.evaluate defines it
+
+        def __call__(self, *args: Array) -> list[Array]: ...
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ClosedJaxpr, (self.jaxpr, self.consts)

@@ -76,7 +76,7 @@ def _lines(jaxpr: Jaxpr, names: _Names, indent: str, source: bool) -> list[str]:
 
 def _equation(eqn: Equation, names: _Names, indent: str, source: bool) -> list[str]:
     inputs = " ".join(map(names, eqn.invars))
-    outs = " ".join(map(names.typed, eqn.outvars))
+    outs = " ".join(map(names.typed, eqn.outvars)) or "_"
     params, blocks = [], []
     for key, value in eqn.params.items():
         if isinstance(value, (Jaxpr, ClosedJaxpr)):

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fgrad
+from fgrad.compiler import failures
 from fgrad.compiler.compiled import compile_jaxpr, compiled_function
 from fgrad.compiler.plan import plan
 from fgrad.compiler.source import write_source
@@ -133,12 +134,32 @@ def test_a_program_is_compiled_once() -> None:
 
 
 def test_a_compiled_program_goes_with_its_jaxpr() -> None:
-    closed = fgrad.make_jaxpr(lambda x: x + X)(X)
-    function = weakref.ref(compiled_function(closed))
-    assert function() is not None
-    del closed
     gc.collect()
-    assert function() is None
+    gc.disable()
+    try:
+        closed = fgrad.make_jaxpr(lambda x: x + X)(X)
+        function = weakref.ref(compiled_function(closed))
+        filename = function().__code__.co_filename  # type: ignore[union-attr]
+        assert filename in linecache.cache
+        del closed
+        assert function() is None
+    finally:
+        gc.enable()
+    assert filename not in linecache.cache
+    assert filename not in failures._lines
+
+
+def test_a_dropped_jitted_function_frees_its_constants_at_once() -> None:
+    def run() -> weakref.ref[np.ndarray]:
+        held = np.ones(10)
+        fgrad.jit(lambda x: x * held)(np.ones(10))
+        return weakref.ref(held)
+
+    gc.disable()
+    try:
+        assert run()() is None
+    finally:
+        gc.enable()
 
 
 def test_compiled_code_is_reentrant() -> None:

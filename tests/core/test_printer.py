@@ -81,6 +81,19 @@ GOLDEN: list[tuple[str, Any, str]] = [
         """,
     ),
     (
+        "an equation without results",
+        lambda: fgrad.make_jaxpr(lambda x: (fgrad.jit(lambda y: ())(x), x)[1])(X),
+        """
+        { lambda ; a:f64[3] . let
+            _ = jit[
+              name=<lambda>
+              jaxpr={ lambda ; b:f64[3] . let
+                in () }
+            ] a
+          in (a,) }
+        """,
+    ),
+    (
         "a program inside a program",
         lambda: fgrad.make_jaxpr(lambda x: fgrad.jit(lambda y: (np.sin(y), y * 2.0))(x * x))(X),
         """
