@@ -35,7 +35,7 @@ class Environment(Interpreter[Array]):
 
     def __init__(self, tracers: Sequence[Tracer], values: Sequence[Array]) -> None:
         super().__init__("closure", closed=True)
-        self.enclosing = self.parent and self.parent.enclosing  # nothing is recorded here
+        self.encloses = False  # nothing is recorded here
         self._tracers = tracers
         self._values = {id(t): v for t, v in zip(tracers, values, strict=True)}
 

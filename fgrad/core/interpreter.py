@@ -67,7 +67,8 @@ class Interpreter(Generic[State]):
     Attributes:
         parent: the interpreter around this one; during `step` it is the current one.
         closed: takes every operation in its extent, also those on values that are not its own.
-        enclosing: the nearest closed interpreter, this one or one outwards.
+        encloses: takes, while it is open, operations on plain values, too: closed interpreters do, as a rule.
+        enclosing: the nearest interpreter that does, this one or one outwards.
         verb: what the user called (`grad`, `jit`, …), for error messages.
         function: the user's function, for error messages.
     """
@@ -75,6 +76,7 @@ class Interpreter(Generic[State]):
     def __init__(self, verb: str, function: Callable[..., Any] | None = None, *, closed: bool = False) -> None:
         self.parent = parent = current.get()
         self.closed = closed
+        self.encloses = closed
         self.enclosing: Interpreter[Any] | None = parent and parent.enclosing
         self.verb = verb
         self.function = function
@@ -123,14 +125,14 @@ class Interpreter(Generic[State]):
         return f"{self.verb} of `{name}`{place}"
 
     def __enter__(self) -> Self:
-        if self.closed:
+        if self.encloses:
             self.enclosing = self
         self._tokens.append(current.set(self))
         return self
 
     def __exit__(self, *exception: object) -> None:
         current.reset(self._tokens.pop())
-        if self.closed and not self._tokens:
+        if self.encloses and not self._tokens:
             self.enclosing = None  # no cycle keeps recorded arrays alive until the collector runs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import multiprocessing
 import pickle
@@ -348,33 +349,59 @@ def test_pullbacks_may_be_called_again() -> None:
     np.testing.assert_array_equal(vmap(lambda ct: pull(ct)[0])(ROWS)[1], pull(ROWS[1])[0])
 
 
-def test_gradients_keep_nothing_alive() -> None:
-    class Held(np.ndarray):
-        """An array that can be watched."""
+def scaled(x: Any, held: Any) -> Any:
+    return np.sum(np.sin(x) * held)
 
-    def run() -> weakref.ref[Held]:
-        held = X.copy().view(Held)
-        grad(lambda x: np.sum(np.sin(x) * held))(X)
-        vjp(lambda x: np.sum(np.sin(x) * held), X)
+
+def scaled_by_rule(held: Any, transform: Any = lambda f: f) -> None:
+    f = fgrad.custom_vjp(lambda x: x * held)
+    f.defvjp(lambda x: (x * held, None), lambda res, ct: (ct * held,))
+    transform(grad(lambda x: np.sum(f(x))))(X)
+
+
+def failing(transform: Any, held: Any) -> None:
+    def fails(x: Any) -> Any:
+        raise ValueError
+
+    with contextlib.suppress(ValueError):
+        transform(lambda x: fails(x * held))(X)
+
+
+HOLDERS: dict[str, Callable[[Any], Any]] = {
+    "grad": lambda held: grad(lambda x: scaled(x, held))(X),
+    "vjp": lambda held: vjp(lambda x: scaled(x, held), X)[1](1.0),
+    "linearize": lambda held: linearize(lambda x: scaled(x, held), X)[1](X),
+    "jvp": lambda held: jvp(lambda x: scaled(x, held), (X,), (X,)),
+    "vmap": lambda held: vmap(lambda x: scaled(x, held))(ROWS),
+    "jit": lambda held: jit(lambda x: scaled(x, held))(X),
+    "jit(grad)": lambda held: jit(grad(lambda x: scaled(x, held)))(X),
+    "grad(jit)": lambda held: grad(jit(lambda x: scaled(x, held)))(X),
+    "vmap(jit)": lambda held: vmap(jit(lambda x: scaled(x, held)))(ROWS),
+    "hessian": lambda held: hessian(lambda x: scaled(x, held))(X),
+    "make_jaxpr": lambda held: make_jaxpr(lambda x: scaled(x, held))(X),
+    "checkpoint": lambda held: grad(fgrad.checkpoint(lambda x: scaled(x, held)))(X),
+    "jit(checkpoint)": lambda held: jit(grad(fgrad.checkpoint(lambda x: scaled(x, held))))(X),
+    "custom_jvp": lambda held: grad(with_rule(lambda x: scaled(x, held)))(X),
+    "custom_vjp": scaled_by_rule,
+    "jit(custom_vjp)": lambda held: scaled_by_rule(held, jit),
+    "a failing gradient": lambda held: failing(grad, held),
+    "a failing trace": lambda held: failing(jit, held),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_nothing_keeps_arrays_alive_not_even_until_the_collector_runs(holder: str) -> None:
+    def run() -> weakref.ref[np.ndarray]:
+        held = np.ones(3)
+        HOLDERS[holder](held)
         return weakref.ref(held)
 
+    run()
     gc.disable()
     try:
         assert run()() is None
     finally:
         gc.enable()
-
-
-def test_a_dropped_jitted_function_frees_its_constants() -> None:
-    def run() -> weakref.ref[np.ndarray]:
-        held = np.ones(10)
-        f = jit(lambda x: x * held)
-        f(np.ones(10))
-        return weakref.ref(held)
-
-    watched = run()
-    gc.collect()
-    assert watched() is None
 
 
 def test_transformed_functions_as_pickles_name_the_function() -> None:
