@@ -10,10 +10,10 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from fgrad.compiler.call import jit_call
 from fgrad.compiler.compiled import Compiled, compile_jaxpr
 from fgrad.compiler.failures import explain
 from fgrad.control.call import close_over
+from fgrad.control.jit_call import jit_call
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs, function_name, parameter_names
 from fgrad.core.interpreter import Tracer, current

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fgrad
-from fgrad.compiler.call import jit_call
+from fgrad.control.jit_call import jit_call
 from fgrad.core import ClosedJaxpr, Equation, Jaxpr, Literal, ShapedArray, Tracer, Var, check_jaxpr
 from fgrad.errors import JaxprError
 from fgrad.primitives.elementwise import add, neg
