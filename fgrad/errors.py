@@ -23,10 +23,12 @@ __all__ = [
     "AxesError",
     "CheckError",
     "ConcretizationTypeError",
+    "ConvergenceError",
     "FgradError",
     "ImmutableTracerError",
     "InvalidIndexError",
     "JaxprError",
+    "MissingExtraError",
     "MissingRuleError",
     "NonConcreteBooleanIndexError",
     "NonDifferentiableError",
@@ -102,6 +104,10 @@ class CheckError(FgradError, AssertionError):
     """An identity that `fgrad.testing` was asked to check does not hold, or cannot be judged where it was checked."""
 
 
+class ConvergenceError(FgradError, ArithmeticError):
+    """A numerical method found no solution."""
+
+
 class ConcretizationTypeError(FgradError, TypeError):
     """The value of a traced array was needed where only its shape and dtype are known."""
 
@@ -140,6 +146,10 @@ class UnexpectedTracerError(FgradError, TypeError):
 
 class JaxprError(FgradError, AssertionError):
     """A jaxpr is malformed: the IR checker found an undefined variable or a type that does not fit."""
+
+
+class MissingExtraError(FgradError, ImportError):
+    """Something needs a package that fgrad can do without otherwise, and it is not installed."""
 
 
 class MissingRuleError(FgradError, NotImplementedError):

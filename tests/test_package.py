@@ -33,7 +33,7 @@ LEVELS = (
     ("api",),
     ("numpy",),
     ("lax", "random", "scipy", "nn", "optim", "sparse", "implicit", "testing", "viz", "debug", "io",
-     "export", "tree_util", "flatten_util"),
+     "export", "ad_checkpoint", "custom_derivatives", "tree_util", "flatten_util"),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 TOP = len(LEVELS)

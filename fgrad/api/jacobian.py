@@ -7,6 +7,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from fgrad.api.chunks import Collected, check_chunk_size, cut, pieces
 from fgrad.api.common import (
     Argnums,
     Selection,
@@ -23,7 +24,8 @@ from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
 from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name, place_of
 from fgrad.core.primitive import ZERO, instantiate
 from fgrad.errors import NonDifferentiableError, message, public
-from fgrad.primitives.shape import move_axis, reshape
+from fgrad.primitives.joining import concatenate
+from fgrad.primitives.shape import convert_element_type, move_axis, reshape
 from fgrad.transforms import jvp as forward
 from fgrad.transforms.batch import batch
 from fgrad.transforms.transpose import transpose
@@ -40,6 +42,9 @@ def jacfwd(
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
+    flat: bool = False,
 ) -> Callable[P, Any]:
     """The Jacobian function of `fun`, column by column in forward mode: best where there are fewer inputs than outputs.
 
@@ -51,13 +56,21 @@ def jacfwd(
         argnums: as for `grad`.
         has_aux: `fun` returns `(out, aux)`; the Jacobian function then returns `(jacobian, aux)`.
         holomorphic: inputs are complex, and `fun` is complex differentiable.
+        chunk_size: how many columns are computed at once, at most: what is computed on the way takes memory for so
+            many. All of them, if it is left out.
+        flat: return one matrix: a row for every element of the output, a column for every element of the input, both
+            in the order of the leaves (`fgrad.flatten_util.ravel_pytree` has the way back).
+
+    Raises:
+        NonDifferentiableError: an input or output is an integer or a boolean.
+        ArgumentError: `chunk_size` is not a positive integer.
 
     >>> import fgrad, numpy as np
     >>> fgrad.jacfwd(lambda x: x**2)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(fun, argnums, has_aux, holomorphic, "jacfwd", _columns, None)
+    return _jacobian(fun, argnums, has_aux, holomorphic, "jacfwd", _columns, None, chunk_size, flat)
 
 
 @public
@@ -67,17 +80,20 @@ def jacrev(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    *,
+    chunk_size: int | None = None,
+    flat: bool = False,
 ) -> Callable[P, Any]:
     """The Jacobian function of `fun`, row by row in reverse mode: best where there are more inputs than outputs.
 
-    Arguments and result as for `jacfwd`.
+    Arguments and result as for `jacfwd`; `chunk_size` is the number of rows that are computed at once.
 
     >>> import fgrad, numpy as np
     >>> fgrad.jacrev(lambda x: np.array([[1.0, 2.0], [3.0, 4.0]]) @ x)(np.zeros(2))
     array([[1., 2.],
            [3., 4.]])
     """
-    return _jacobian(fun, argnums, has_aux, holomorphic, "jacrev", _rows, allow_int)
+    return _jacobian(fun, argnums, has_aux, holomorphic, "jacrev", _rows, allow_int, chunk_size, flat)
 
 
 jacobian = jacrev
@@ -85,19 +101,38 @@ jacobian = jacrev
 
 @public
 def hessian(
-    fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
+    flat: bool = False,
 ) -> Callable[P, Any]:
     """The Hessian function of `fun`: forward over reverse mode.
 
     For an input of shape `i` and an output of shape `o` the Hessian has shape `o + i + i`.
 
+    Args:
+        fun: any function of arrays.
+        argnums: as for `grad`.
+        has_aux: as for `jacfwd`.
+        holomorphic: as for `jacfwd`.
+        chunk_size: how many columns are computed at once, at most.
+        flat: return one matrix, with a row and a column for every element of the input, in the order of the leaves;
+            where the output is not a scalar, one matrix for every element of it.
+
+    >>> import fgrad, numpy as np
+    >>> fgrad.hessian(lambda p: p["a"] * p["b"] ** 2, flat=True)({"a": 1.0, "b": 2.0})
+    array([[0., 4.],
+           [4., 2.]])
     >>> import fgrad, numpy as np
     >>> fgrad.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
     array([[4., 2.],
            [2., 0.]])
     """
-    gradient = _jacobian(fun, argnums, has_aux, holomorphic, "hessian", _rows, None)
-    return _jacobian(gradient, argnums, has_aux, holomorphic, "hessian", _columns, None)
+    gradient = _jacobian(fun, argnums, has_aux, holomorphic, "hessian", _rows, None, chunk_size, flat)
+    return _jacobian(gradient, argnums, has_aux, holomorphic, "hessian", _columns, None, chunk_size, flat)
 
 
 @public
@@ -138,10 +173,13 @@ def _jacobian(
     holomorphic: bool,
     verb: str,
     compute: Any,
-    allow_int: bool | None = False,
+    allow_int: bool | None,
+    chunk_size: int | None,
+    as_matrix: bool,
 ) -> Callable[..., Any]:
     check_callable(fun, verb)
     check_argnums(argnums, verb)
+    check_chunk_size(chunk_size, verb)
 
     @wrap(fun, verb, f"Jacobian of `{function_name(fun)}` with respect to argument {argnums!r}.")
     @public
@@ -162,12 +200,15 @@ def _jacobian(
             outs, outdef = flat_outputs(out, verb, fun)
             return [*outs, *extra]
 
-        outs, table = compute(flat, xs, nz, lambda: outdef.num_leaves, fun)
+        outs, table = compute(flat, xs, nz, lambda: outdef.num_leaves, fun, chunk_size)
         _check_outputs(outs[: outdef.num_leaves], outdef, holomorphic, verb, fun)
-        rows = [fresh(row, xs) for row in table]
-        single = isinstance(argnums, (int, str, np.integer))
-        trees = [_input_tree(treedef, row, single) for row in rows]
-        result = outdef.unflatten(trees)
+        result: Any
+        if as_matrix:
+            result = _matrix(outs, table, xs, verb)
+        else:
+            rows = [fresh(row, xs) for row in table]
+            single = isinstance(argnums, (int, str, np.integer))
+            result = outdef.unflatten([_input_tree(treedef, row, single) for row in rows])
         return (result, auxdef.unflatten(outs[outdef.num_leaves :])) if has_aux else result
 
     return jacobian_fun
@@ -192,36 +233,64 @@ def _check_outputs(outs: Sequence[Array], outdef: PyTreeDef, holomorphic: bool, 
         raise NonDifferentiableError(message(what, cure=cure))
 
 
-def _basis(avals: Sequence[ShapedArray]) -> tuple[int, list[Array]]:
-    """All unit directions of some arrays, stacked on a new first axis, array by array."""
-    total = sum(a.size for a in avals)
+def _matrix(outs: Sequence[Array], table: list[list[Array]], xs: Sequence[Array], verb: str) -> Array:
+    """All blocks in one matrix; in a Hessian the axes of a single output stay."""
+    dtype = np.result_type(*[aval_of(block).dtype for row in table for block in row])
+    count = sum(aval_of(x).size for x in xs)
+    rows = []
+    for y, row in zip(outs, table, strict=False):
+        size = aval_of(y).size
+        blocks = [reshape(b, shape=(size, aval_of(x).size)) for b, x in zip(row, xs, strict=True)]
+        rows.append(concatenate(*[convert_element_type(b, dtype=dtype) for b in blocks], axis=1))
+    out = concatenate(*rows, axis=0)
+    if verb == "hessian" and len(table) == 1:
+        out = reshape(out, shape=(*aval_of(outs[0]).shape, count))
+    return fresh([out])[0]
+
+
+def _unit_rows(avals: Sequence[ShapedArray], low: int, high: int) -> list[Array]:
+    """The unit directions number `low` to `high` of some arrays, stacked on a new first axis, array by array."""
     arrays, offset = [], 0
     for aval in avals:
-        block = np.zeros((total, aval.size), aval.dtype)
-        block[range(offset, offset + aval.size), range(aval.size)] = 1
-        arrays.append(block.reshape(total, *aval.shape))
+        block = np.zeros((high - low, aval.size), aval.dtype)
+        numbers = np.arange(max(low, offset), min(high, offset + aval.size))
+        block[numbers - low, numbers - offset] = 1
+        arrays.append(block.reshape(high - low, *aval.shape))
         offset += aval.size
-    return total, arrays
+    return arrays
 
 
-def _split_rows(stacked: Array, avals: Sequence[ShapedArray], offset_axis: int) -> list[Array]:
-    """Cuts an array, stacked over all unit directions, into one block per array they belong to."""
-    blocks, offset = [], 0
-    for aval in avals:
-        index = (*[slice(None)] * offset_axis, slice(offset, offset + aval.size))
-        block = stacked[index]
-        shape = aval_of(block).shape
-        blocks.append(reshape(block, shape=(*shape[:offset_axis], *aval.shape, *shape[offset_axis + 1 :])))
-        offset += aval.size
-    return blocks
+class _Blocks:
+    """An array over all unit directions, which comes in pieces: one block for each array that these belong to."""
+
+    def __init__(self, avals: Sequence[ShapedArray], before: tuple[int, ...], behind: tuple[int, ...]) -> None:
+        self.axis = len(before)
+        self.sizes = [a.size for a in avals]
+        self.blocks = [Collected((*before, *a.shape, *behind), self.axis, a.ndim) for a in avals]
+
+    def add(self, part: Array, low: int, high: int) -> None:
+        """Takes the piece that belongs to the directions number `low` to `high`; they stand along `axis`."""
+        offset = 0
+        for block, size in zip(self.blocks, self.sizes, strict=True):
+            start, stop = max(low, offset), min(high, offset + size)
+            if start < stop or (low <= offset and not size):
+                block.add(part if (start, stop) == (low, high) else cut(part, self.axis, start - low, stop - low))
+            offset += size
+
+    def get(self) -> list[Array]:
+        return [block.get() for block in self.blocks]
 
 
 def _columns(
-    flat: Callable[..., list[Array]], xs: list[Array], nz: list[bool], count: Callable[[], int], fun: Any
+    flat: Callable[..., list[Array]],
+    xs: list[Array],
+    nz: list[bool],
+    count: Callable[[], int],
+    fun: Any,
+    chunk_size: int | None,
 ) -> tuple[list[Array], list[list[Array]]]:
-    """Forward mode along every unit direction of the inputs at once."""
+    """Forward mode along unit directions of the inputs, many at once."""
     avals = [aval_of(x) for x in xs]
-    total, basis = _basis(avals)
     outs: list[Array] = []
 
     def column(*ts: Array) -> list[Array]:
@@ -229,25 +298,26 @@ def _columns(
         outs[:] = values
         return [instantiate(t, y) for t, y in zip(tangents[: count()], values, strict=False)]
 
-    columns, dims = batch(column, total, basis, [0] * len(basis), fun)
-    table = []
-    for y, block, dim in zip(outs, columns, dims, strict=False):
-        ndim = aval_of(y).ndim
-        if dim is None:
-            zero = aval_of(y)
-            table.append([np.zeros((*zero.shape, *a.shape), zero.dtype) for a in avals])
-        else:
-            table.append(_split_rows(move_axis(block, dim, ndim), avals, ndim))
-    return outs, table
+    table: list[_Blocks] = []
+    for low, high in pieces(sum(a.size for a in avals), chunk_size):
+        columns, dims = batch(column, high - low, _unit_rows(avals, low, high), [0] * len(avals), fun)
+        table = table or [_Blocks(avals, aval_of(y).shape, ()) for y in outs[: count()]]
+        for blocks, y, part, dim in zip(table, outs, columns, dims, strict=False):
+            blocks.add(_directions(part, dim, aval_of(y), high - low, aval_of(y).ndim), low, high)
+    return outs, [blocks.get() for blocks in table]
 
 
 def _rows(
-    flat: Callable[..., list[Array]], xs: list[Array], nz: list[bool], count: Callable[[], int], fun: Any
+    flat: Callable[..., list[Array]],
+    xs: list[Array],
+    nz: list[bool],
+    count: Callable[[], int],
+    fun: Any,
+    chunk_size: int | None,
 ) -> tuple[list[Array], list[list[Array]]]:
-    """Reverse mode along every unit direction of the outputs at once."""
+    """Reverse mode along unit directions of the outputs, many at once."""
     outs, program = forward.linearize(flat, xs, nz, "jacrev", fun)
     avals = [aval_of(y) for y in outs[: count()]]
-    total, basis = _basis(avals)
     program = program._replace(outs=program.outs[: count()])
     inputs = [aval_of(x) for x in xs]
 
@@ -255,10 +325,17 @@ def _rows(
         found = iter(transpose(program, cts))
         return [instantiate(next(found), x) if m else instantiate(ZERO, x) for x, m in zip(xs, nz, strict=True)]
 
-    rows, dims = batch(pull, total, basis, [0] * len(basis), fun)
-    table: list[list[Array]] = [[] for _ in avals]
-    for aval, row, dim in zip(inputs, rows, dims, strict=True):
-        stacked = np.zeros((total, *aval.shape), aval.dtype) if dim is None else move_axis(row, dim, 0)
-        for y, block in zip(table, _split_rows(stacked, avals, 0), strict=True):
-            y.append(block)
-    return outs, table
+    columns = [_Blocks(avals, (), x.shape) for x in inputs]
+    for low, high in pieces(sum(a.size for a in avals), chunk_size):
+        rows, dims = batch(pull, high - low, _unit_rows(avals, low, high), [0] * len(avals), fun)
+        for blocks, x, part, dim in zip(columns, inputs, rows, dims, strict=True):
+            blocks.add(_directions(part, dim, x, high - low, 0), low, high)
+    found = [blocks.get() for blocks in columns]
+    return outs, [[blocks[i] for blocks in found] for i in range(len(avals))]
+
+
+def _directions(part: Array, dim: int | None, aval: ShapedArray, count: int, axis: int) -> Array:
+    """A result over some directions, with their axis at its place; zeros where it does not depend on them."""
+    if dim is None:
+        return np.zeros((*aval.shape[:axis], count, *aval.shape[axis:]), aval.dtype)
+    return move_axis(part, dim, axis)

@@ -10,6 +10,7 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
+from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis
 from fgrad.compiler.compiled import Compiled, compile_jaxpr
 from fgrad.compiler.failures import explain
 from fgrad.control.call import close_over
@@ -19,6 +20,7 @@ from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs,
 from fgrad.core.interpreter import Tracer, current
 from fgrad.core.jaxpr import ClosedJaxpr
 from fgrad.errors import ArgumentError, FgradError, UnhashableStaticError, hide_frames, message, public, unveil
+from fgrad.transforms.batch import named_axes
 from fgrad.transforms.stage import trace
 from fgrad.tree import PyTreeDef, flatten, flatten_with_path, keystr
 from fgrad.tree.table import describe
@@ -117,7 +119,9 @@ class Jitted(Generic[P, R_co]):
             key = (treedef.layout, _signature(leaves), static)
             traced = self._cache.get(key)
             if traced is None or traced.function is None or current.get() is not None:
-                return self._first(args, kwargs, key)  # type: ignore[no-any-return]
+                # Inside of a vmap with a name the program depends on the axes that collectives may be over.
+                axes = named_axes() if current.get() is not None else ()
+                return self._first(args, kwargs, (*key, axes) if axes else key)  # type: ignore[no-any-return]
             return traced.outdef.unflatten(traced.function(*leaves))  # type: ignore[no-any-return]
         except Exception as error:
             try:
@@ -247,6 +251,25 @@ class Lowered:
     def as_text(self) -> str:
         """The generated NumPy source."""
         return self.compile().text.rstrip("\n")
+
+    def memory_analysis(self) -> MemoryAnalysis:
+        """The memory that the compiled program takes: arguments, results, and the most that is held at once.
+
+        >>> import fgrad, numpy as np
+        >>> lowered = fgrad.jit(lambda x: np.exp(np.sin(x) * x)).lower(np.ones(1000))
+        >>> lowered.memory_analysis().peak_memory_in_bytes
+        8000
+        """
+        return self.compile().memory_analysis()
+
+    def cost_analysis(self) -> CostAnalysis:
+        """The work that the compiled program does: floating-point operations, bytes read and written.
+
+        >>> import fgrad, numpy as np
+        >>> fgrad.jit(lambda x: x @ x).lower(np.ones((10, 10))).cost_analysis().flops
+        2000
+        """
+        return self.compile().cost_analysis()
 
 
 def _static_cure(x: Any) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from fgrad.api.chunks import Collected, check_chunk_size, cut, pieces
 from fgrad.api.common import fresh, wrap
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.boundary import (
@@ -19,9 +20,9 @@ from fgrad.core.boundary import (
     parameter_names,
     place_of,
 )
-from fgrad.errors import AxesError, message, public
+from fgrad.errors import ArgumentError, AxesError, message, public
 from fgrad.primitives.shape import broadcast_to, move_axis
-from fgrad.transforms.batch import batch
+from fgrad.transforms.batch import AxisSize, batch
 from fgrad.tree import PyTreeDef, flatten_axes
 from fgrad.tree.table import describe
 from fgrad.tree.text import listing, plural
@@ -33,7 +34,15 @@ R = TypeVar("R")
 
 
 @public
-def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None) -> Callable[P, R]:
+def vmap(
+    fun: Callable[P, R],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_size: int | None = None,
+    *,
+    axis_name: Hashable = None,
+    chunk_size: int | None = None,
+) -> Callable[P, R]:
     """A function that maps `fun` over an axis of its arguments, without a loop.
 
     Args:
@@ -45,11 +54,16 @@ def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: in
         out_axes: where the mapped axis is to be in each output; a pytree prefix of the output. `None` needs an output
             that does not depend on the mapped axis.
         axis_size: the length of the mapped axis, where no argument is mapped.
+        axis_name: what the collectives of `fgrad.lax` (`psum`, `all_gather`, `axis_index`, …) in `fun` call the mapped
+            axis.
+        chunk_size: how many rows are worked through at once, at most; what is computed on the way takes memory for so
+            many rows. All of them, if it is left out.
 
     Returns:
         A function with the arguments of `fun`, each with its mapped axis added.
 
     Raises:
+        ArgumentError: `chunk_size` is not a positive integer.
         AxesError: axes do not fit the arguments, or mapped axes differ in length; the message says which.
 
     >>> import fgrad, numpy as np
@@ -57,6 +71,8 @@ def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: in
     array([1., 2., 3.])
     """
     check_callable(fun, "vmap")
+    check_chunk_size(chunk_size, "vmap")
+    _check_name(axis_name, chunk_size)
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     if not (_is_axis(in_axes) or isinstance(in_axes, (tuple, dict))):
@@ -84,7 +100,11 @@ def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: in
             outs, outdef = flat_outputs(out, "vmap", fun)
             return outs
 
-        outs, out_dims = batch(flat, size, xs, dims, fun)
+        if chunk_size is None or size <= chunk_size:
+            rows = size if axis_name is None else AxisSize(size, axis_name)
+            outs, out_dims = batch(flat, rows, xs, dims, fun)
+        else:
+            outs, out_dims = _in_chunks(flat, size, xs, dims, fun, chunk_size)
         wanted = flatten_axes("vmap: out_axes", outdef, out_axes, error=AxesError)
         placed = []
         for i, (y, dim, axis) in enumerate(zip(outs, out_dims, wanted, strict=True)):
@@ -97,6 +117,50 @@ def vmap(fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, axis_size: in
         return outdef.unflatten(fresh(placed, xs))
 
     return mapped
+
+
+def _in_chunks(
+    flat: Callable[..., list[Array]],
+    size: int,
+    xs: Sequence[Array],
+    dims: Sequence[int | None],
+    fun: Any,
+    chunk_size: int,
+) -> tuple[list[Array], list[int | None]]:
+    """As `batch`, a limited number of rows at a time."""
+    first: list[tuple[Array, int | None]] = []
+    collected: list[Collected] = []
+    for low, high in pieces(size, chunk_size):
+        rows = [x if dim is None else cut(x, dim, low, high) for x, dim in zip(xs, dims, strict=True)]
+        outs, out_dims = batch(flat, high - low, rows, dims, fun)
+        if not first:
+            first = list(zip(outs, out_dims, strict=True))
+            collected = [Collected(_with_rows(y, dim, size), dim or 0) for y, dim in first]
+        for whole, y, dim, (_, out_dim) in zip(collected, outs, out_dims, first, strict=True):
+            if out_dim is not None:
+                y = broadcast_to(y, shape=(high - low, *aval_of(y).shape)) if dim is None else move_axis(y, dim, 0)
+                whole.add(move_axis(y, 0, out_dim))
+    outs = [y if dim is None else whole.get() for (y, dim), whole in zip(first, collected, strict=True)]
+    return outs, [dim for _, dim in first]
+
+
+def _with_rows(y: Array, dim: int | None, size: int) -> tuple[int, ...]:
+    shape = aval_of(y).shape
+    return shape if dim is None else (*shape[:dim], size, *shape[dim + 1 :])
+
+
+def _check_name(axis_name: Any, chunk_size: int | None) -> None:
+    """Refuses what collectives cannot name."""
+    try:
+        hash(axis_name)
+    except TypeError:
+        axis_name = ()
+    if isinstance(axis_name, tuple):
+        what = f"axis_name of vmap must be one name, got {describe(axis_name)}."
+        raise AxesError(message(what, cure='Write axis_name="rows"; a vmap in a vmap has another.'))
+    if axis_name is not None and chunk_size is not None:
+        what = f"vmap was given axis_name={axis_name!r} and chunk_size={chunk_size}: collectives need all rows at once."
+        raise ArgumentError(message(what, cure="Leave chunk_size out."))
 
 
 def _is_axis(axis: Any) -> bool:

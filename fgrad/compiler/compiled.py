@@ -9,6 +9,8 @@ from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis, analyse_cost, analyse_memory
+from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.inline import inline
 from fgrad.compiler.plan import plan
@@ -16,7 +18,7 @@ from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
 from fgrad.core.jaxpr import ClosedJaxpr
 
-__all__ = ["Compiled", "compile_jaxpr", "compiled_function", "optimize"]
+__all__ = ["Compiled", "body_function", "compile_jaxpr", "compiled_function", "loop_function", "optimize"]
 
 _number = count(1)
 
@@ -44,6 +46,14 @@ class Compiled:
         self.function: Callable[..., tuple[Any, ...]] = namespace.pop(source.name)
         weakref.finalize(self.function, _forget, filename).atexit = False
 
+    def memory_analysis(self) -> MemoryAnalysis:
+        """The memory that the program takes."""
+        return analyse_memory(self.jaxpr, optimize)
+
+    def cost_analysis(self) -> CostAnalysis:
+        """The work that the program does."""
+        return analyse_cost(self.jaxpr, optimize)
+
 
 def _forget(filename: str) -> None:
     """Lets go of what is kept about the source of a compiled function that is no more."""
@@ -53,7 +63,7 @@ def _forget(filename: str) -> None:
 
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The passes from jaxpr to jaxpr."""
-    return simplify(inline(closed))
+    return without_barriers(simplify(inline(closed)))
 
 
 def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequence[str] | None = None) -> Compiled:
@@ -78,3 +88,70 @@ def compiled_function(closed: ClosedJaxpr, name: str = "program") -> Callable[..
     if known is None:
         known = _functions[closed] = compile_jaxpr(closed, name)
     return known.function
+
+
+_WARM = 24
+"""After so many runs the compilation of a body, which costs about as much as so many interpreted runs, pays."""
+
+
+class _Body:
+    """What runs a program, and how often it was asked to."""
+
+    __slots__ = ("function", "loop", "runs")
+
+    def __init__(self) -> None:
+        self.function: Callable[..., Sequence[Any]] | None = None
+        self.loop: Callable[..., tuple[Any, ...]] | None = None
+        self.runs = 0
+
+
+_bodies: WeakKeyDictionary[ClosedJaxpr, _Body] = WeakKeyDictionary()
+
+
+def _body(closed: ClosedJaxpr, runs: int) -> _Body:
+    body = _bodies.get(closed)
+    if body is None:
+        body = _bodies[closed] = _Body()
+    body.runs += runs
+    return body
+
+
+def body_function(closed: ClosedJaxpr, runs: int = 1) -> Callable[..., Sequence[Any]]:
+    """What runs a program as a branch or a step: interpreted at first, compiled once it is run often.
+
+    Its results may share memory with the arguments and with each other.
+
+    Args:
+        closed: the program; its constants are plain arrays.
+        runs: how often it is about to be run.
+    """
+    body = _body(closed, runs)
+    if body.function is None:
+        if body.runs < _WARM:
+            return closed
+        body.function = _compile_part(closed, write_source)
+    return body.function
+
+
+def loop_function(
+    closed: ClosedJaxpr, runs: int, write: Callable[..., Source]
+) -> Callable[..., tuple[Any, ...]] | None:
+    """What runs a program as the body of a loop, the loop written out; `None` as long as it does not pay.
+
+    Args:
+        closed: the body; its constants are plain arrays.
+        runs: how many steps are about to be made.
+        write: writes the loop; the same for all uses of the body.
+    """
+    body = _body(closed, runs)
+    if body.loop is None and body.runs >= _WARM:
+        body.loop = _compile_part(closed, write)
+    return body.loop
+
+
+def _compile_part(closed: ClosedJaxpr, write: Callable[..., Source]) -> Callable[..., tuple[Any, ...]]:
+    program = optimize(closed)
+    planned = plan(program.jaxpr)
+    shared = planned._replace(copies=[False] * len(planned.copies))
+    given = [f"x{i}" for i in range(len(program.jaxpr.invars))]
+    return Compiled(program, write(program, shared, "body", given)).function

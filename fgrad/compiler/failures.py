@@ -30,12 +30,14 @@ def explain(error: Exception) -> None:
     """
     if isinstance(error, FgradError):
         return
-    entry = error.__traceback__
-    while entry is not None and entry.tb_frame.f_code.co_filename not in _lines:
+    found, entry = None, error.__traceback__
+    while entry is not None:  # the innermost: bodies of control flow are programs of their own
+        if entry.tb_frame.f_code.co_filename in _lines:
+            found = entry
         entry = entry.tb_next
-    if entry is None:
+    if found is None:
         return
-    source = _lines[entry.tb_frame.f_code.co_filename][entry.tb_lineno - 1]
+    source = _lines[found.tb_frame.f_code.co_filename][found.tb_lineno - 1]
     if isinstance(error, IndexError):
         raise OutOfBoundsError(message(f"{error}.", at=source, cure=BOUNDS_CURE)) from None
     if source is not None and not hasattr(error, "__notes__"):

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
+from fgrad.errors import SourceLine
+from fgrad.primitives.barrier import new_region, optimization_barrier
 
 __all__ = ["CALLS", "inline"]
 
@@ -21,40 +23,61 @@ class _Call(NamedTuple):
     results: Sequence[Atom]
 
 
-CALLS = frozenset({"jit", "custom_jvp_call", "custom_vjp_call"})
+CALLS = frozenset({"jit", "checkpoint", "custom_jvp_call", "custom_vjp_call", "custom_rule_call"})
 """What means no more than the body of its jaxpr, once no derivative is to be taken any more."""
 
 
-def inline(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """Replaces every call by the body of its jaxpr, at every depth, without recursion."""
-    if all(eqn.primitive.name not in CALLS for eqn in closed.eqns):
+def inline(closed: ClosedJaxpr, calls: frozenset[str] = CALLS) -> ClosedJaxpr:
+    """Replaces every call by the body of its jaxpr, at every depth, without recursion.
+
+    What goes into the body of a call with `prevent_cse` goes through barriers: what it computes, it computes, although
+    the program may have computed the same before.
+    """
+    if all(eqn.primitive.name not in calls for eqn in closed.eqns):
         return closed
     constvars, consts = list(closed.jaxpr.constvars), list(closed.consts)
     eqns: list[Equation] = []
     outermost: Env = {}
-    calls = [_Call(iter(closed.eqns), outermost, (), ())]
-    while calls:
-        call = calls[-1]
+    open_calls = [_Call(iter(closed.eqns), outermost, (), ())]
+    while open_calls:
+        call = open_calls[-1]
         eqn = next(call.eqns, None)
         if eqn is None:
-            calls.pop()
-            if calls:
-                calls[-1].env.update((v, _read(call.env, a)) for v, a in zip(call.outvars, call.results, strict=True))
+            open_calls.pop()
+            if open_calls:
+                outs = [_read(call.env, a) for a in call.results]
+                open_calls[-1].env.update(zip(call.outvars, outs, strict=True))
             continue
         inputs = [_read(call.env, a) for a in eqn.invars]
-        if eqn.primitive.name in CALLS:
+        if eqn.primitive.name in calls:
             body: ClosedJaxpr = eqn.params["jaxpr"]
-            env: Env = dict(zip(body.jaxpr.invars, inputs, strict=True))
-            env.update((v, Var(v.aval)) for v in body.jaxpr.constvars)
-            constvars += [env[v] for v in body.jaxpr.constvars]  # type: ignore[misc]
+            held: list[Atom] = [Var(v.aval) for v in body.jaxpr.constvars]
+            constvars += held  # type: ignore[arg-type]
             consts += body.consts
-            calls.append(_Call(iter(body.eqns), env, eqn.outvars, body.jaxpr.outvars))
+            if eqn.params.get("prevent_cse"):
+                region = new_region()
+                inputs, held = (_behind_barriers(atoms, region, eqns, eqn.source) for atoms in (inputs, held))
+            env: Env = dict(zip([*body.jaxpr.invars, *body.jaxpr.constvars], [*inputs, *held], strict=True))
+            open_calls.append(_Call(iter(body.eqns), env, eqn.outvars, body.jaxpr.outvars))
             continue
-        outs = [Var(v.aval) for v in eqn.outvars]
-        call.env.update(zip(eqn.outvars, outs, strict=True))
-        eqns.append(eqn._replace(invars=inputs, outvars=outs))
+        copies = [Var(v.aval) for v in eqn.outvars]
+        call.env.update(zip(eqn.outvars, copies, strict=True))
+        eqns.append(eqn._replace(invars=inputs, outvars=copies))
     outs_read = [_read(outermost, a) for a in closed.jaxpr.outvars]
     return ClosedJaxpr(Jaxpr(constvars, closed.jaxpr.invars, outs_read, eqns), consts)
+
+
+def _behind_barriers(atoms: Sequence[Atom], region: int, eqns: list[Equation], source: SourceLine | None) -> list[Atom]:
+    """Other variables for the same values; the barriers are added to the equations."""
+    behind: list[Atom] = []
+    for atom in atoms:
+        if type(atom) is Literal:
+            behind.append(atom)
+            continue
+        out = Var(atom.aval)
+        eqns.append(Equation(optimization_barrier, [atom], (out,), {"region": region}, source))
+        behind.append(out)
+    return behind
 
 
 def _read(env: Env, atom: Atom) -> Atom:

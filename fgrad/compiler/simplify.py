@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, eliminate_dead_code
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, eliminate_dead_code, has_effect
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.shape import broadcast_to
 
@@ -53,7 +53,10 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 
 def _key(eqn: Equation) -> Hashable | None:
-    """What two equations that compute the same have in common; `None` where that cannot be told."""
+    """What two equations that compute the same have in common; `None` where that cannot be told, or they do more than
+    compute."""
+    if has_effect(eqn):
+        return None
     atoms = tuple((type(a.value), repr(a.value)) if type(a) is Literal else a for a in eqn.invars)
     key = (eqn.primitive.name, atoms, tuple(eqn.params.items()))
     try:

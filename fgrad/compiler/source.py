@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad.compiler.plan import Plan, Step
+from fgrad.compiler.scalars import scalar_expression
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Literal, Var
 from fgrad.core.printer import variable_names
 from fgrad.core.writer import Writer
 from fgrad.errors import SourceLine
 
-__all__ = ["Source", "write_source"]
+__all__ = ["Body", "Names", "Source", "operand", "result", "write_body", "write_source"]
 
 
 class Source(NamedTuple):
@@ -37,27 +38,43 @@ class Source(NamedTuple):
 def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence[str]) -> Source:
     """Writes a planned program as a Python function of flat arguments that returns a tuple."""
     writer = Writer()
-    names = _Names(writer, arguments, closed)
+    names = Names(writer, arguments, closed)
     function = _identifier(name, "program")
-    lines = [f"def {function}({', '.join(names[v] for v in closed.jaxpr.invars)}):"]
-    places: list[SourceLine | None] = [None]
+    body = write_body(plan, names, writer, "    ")
+    lines = [f"def {function}({', '.join(names[v] for v in closed.jaxpr.invars)}):", *body.lines]
+    outs = [result(a, copied, names, writer) for a, copied in zip(closed.jaxpr.outvars, plan.copies, strict=True)]
+    lines.append(f"    return ({', '.join(outs)}{',' if len(outs) == 1 else ''})")
+    return Source(function, "\n".join(lines) + "\n", writer.namespace, [None, *body.places, None])
+
+
+class Body(NamedTuple):
+    """Lines of generated code, and where each comes from."""
+
+    lines: list[str]
+    places: list[SourceLine | None]
+
+
+def write_body(plan: Plan, names: Names, writer: Writer, indent: str) -> Body:
+    """The statements of a planned program."""
+    lines: list[str] = []
+    places: list[SourceLine | None] = []
+    last: SourceLine | None = None
     place = None
     for step in plan.steps:
         text = _statement(step, names, writer)
         here = _comment(step.eqn.source) if step.eqn.source is not None else place
-        lines.append(f"    {text}" + (f"  # {here}" if here != place else ""))
-        places.append(step.eqn.source or places[-1])
+        lines.append(indent + text + (f"  # {here}" if here != place else ""))
+        last = step.eqn.source or last
+        places.append(last)
         place = here
         dead = [names[v] for v in step.drop if step.overwrite is None or v is not step.eqn.invars[step.overwrite]]
         if dead and step is not plan.steps[-1]:
-            lines.append(f"    del {', '.join(dead)}")
-            places.append(places[-1])
-    outs = [_result(a, copied, names, writer) for a, copied in zip(closed.jaxpr.outvars, plan.copies, strict=True)]
-    lines.append(f"    return ({', '.join(outs)}{',' if len(outs) == 1 else ''})")
-    return Source(function, "\n".join(lines) + "\n", writer.namespace, [*places, None])
+            lines.append(f"{indent}del {', '.join(dead)}")
+            places.append(last)
+    return Body(lines, places)
 
 
-class _Names:
+class Names:
     """Python names for variables: the user's for arguments, letters for the rest."""
 
     def __init__(self, writer: Writer, arguments: Sequence[str], closed: ClosedJaxpr) -> None:
@@ -78,6 +95,10 @@ class _Names:
     def share(self, var: Var, other: Var) -> None:
         self._names[var] = self[other]
 
+    def fresh(self, hint: str) -> str:
+        """A name that is nobody's."""
+        return self._free(_identifier(hint, "x"))
+
     def _letter(self) -> str:
         while (name := next(self._letters)) in self._taken:
             pass
@@ -92,14 +113,19 @@ class _Names:
         return name
 
 
-def _statement(step: Step, names: _Names, writer: Writer) -> str:
+def _statement(step: Step, names: Names, writer: Writer) -> str:
     eqn = step.eqn
-    inputs = [_operand(a, names, writer) for a in eqn.invars]
+    inputs = [operand(a, names, writer) for a in eqn.invars]
+    number = scalar_expression(eqn, inputs)
+    if number is not None:
+        return f"{names[eqn.outvars[0]]} = {number}"
     out = inputs[step.overwrite] if step.overwrite is not None else None
     writer.avals = [a.aval for a in eqn.invars]
     expression = eqn.primitive.lower(writer, inputs, out, **eqn.params)
     if step.overwrite is not None:
         names.share(eqn.outvars[0], eqn.invars[step.overwrite])  # type: ignore[arg-type]
+    if not eqn.outvars:
+        return expression
     if eqn.primitive.multiple:
         targets = ", ".join(names[v] for v in eqn.outvars)
         return f"{targets}{',' if len(eqn.outvars) == 1 else ''} = {expression}"
@@ -108,15 +134,15 @@ def _statement(step: Step, names: _Names, writer: Writer) -> str:
     return f"{names[eqn.outvars[0]]} = {expression}"
 
 
-def _operand(atom: Atom, names: _Names, writer: Writer) -> str:
+def operand(atom: Atom, names: Names, writer: Writer) -> str:
     if type(atom) is Literal:
         text = writer.constant(atom.value, "number")
         return f"({text})" if text.startswith("-") else text
     return names[atom]  # type: ignore[index]
 
 
-def _result(atom: Atom, copied: bool, names: _Names, writer: Writer) -> str:
-    text = _operand(atom, names, writer)
+def result(atom: Atom, copied: bool, names: Names, writer: Writer) -> str:
+    text = operand(atom, names, writer)
     if type(atom) is Literal and isinstance(atom.value, np.ndarray):
         copied = True
     return f"np.array({text})" + ("[()]" if not atom.aval.shape else "") if copied else text

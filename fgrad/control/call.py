@@ -40,7 +40,7 @@ def called(primitive: Primitive, avals: Sequence[ShapedArray], jaxpr: ClosedJaxp
 class Call(Primitive):
     """Applies the closed jaxpr `jaxpr` to its arguments. Other parameters are handed on to what its rules apply."""
 
-    multiple, opaque = True, True
+    multiple, opaque, is_call = True, True, True
 
     def impl(self, *xs: Array, jaxpr: ClosedJaxpr, **params: Any) -> list[Array]:
         return eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *xs)

@@ -12,13 +12,12 @@ from fgrad.core.evaluate import eval_jaxpr
 from fgrad.core.interpreter import Tracer, apply, current, owned
 from fgrad.core.jaxpr import ClosedJaxpr
 from fgrad.core.primitive import ZERO, Primitive, Zero, is_linear_input
-from fgrad.primitives.shape import broadcast_to, move_axis
 from fgrad.transforms import jvp as forward
 from fgrad.transforms.batch import batch
-from fgrad.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, transpose_jaxpr
+from fgrad.transforms.jaxprs import batch_jaxpr, jvp_jaxpr, to_front, transpose_jaxpr
 from fgrad.transforms.stage import Stage, trace
 
-__all__ = ["CustomCall", "Flat", "Tangent", "batched", "captured_tangents", "sum_tangents", "to_front"]
+__all__ = ["CustomCall", "Flat", "Tangent", "batched", "captured_tangents", "sum_tangents"]
 
 Flat = Callable[..., list[Array]]
 Tangent = Array | Zero
@@ -135,8 +134,3 @@ def _stacked(closed: ClosedJaxpr, size: int, dims: Sequence[int | None]) -> Clos
     if all(d == 0 for d in dims):
         return closed
     return trace(lambda *xs: [to_front(y, d, size) for y, d in zip(closed(*xs), dims, strict=True)], closed.in_avals)
-
-
-def to_front(y: Array, dim: int | None, size: int) -> Array:
-    """The mapped axis first; a value that is the same for all rows is repeated."""
-    return broadcast_to(y, shape=(size, *aval_of(y).shape)) if dim is None else move_axis(y, dim, 0)

@@ -1,4 +1,4 @@
-"""Functions of the user's with a rule of their own: their arguments, and calls of them on flat values."""
+"""Functions of the user's with rules of their own: their arguments, and calls of them on flat values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from types import MethodType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from fgrad.control.capture import captured_tracers, with_captured
-from fgrad.control.custom import CustomCall, Flat
+from fgrad.control.custom import Flat
+from fgrad.control.custom_rules import JvpRule, RuleCall, Rules, VjpRule
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import (
     check_callable,
@@ -20,16 +21,19 @@ from fgrad.core.boundary import (
     refuse_call,
 )
 from fgrad.core.interpreter import Tracer, reachable
-from fgrad.errors import ArgumentError, FgradError, OutputTypeError, TreeStructureError, message
+from fgrad.errors import ArgumentError, FgradError, OutputTypeError, TreeStructureError, message, public
 from fgrad.tree import PyTreeDef
 from fgrad.tree.nodes import LEAF
 from fgrad.tree.table import node_of
 from fgrad.tree.text import listing
 
-__all__ = ["CustomFunction", "FlatCall", "misfit"]
+__all__ = ["Argnums", "CustomFunction", "FlatCall", "Keep", "misfit"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+Argnums = int | str | Iterable[int | str]
+Keep = Callable[[PyTreeDef], None]
+"""Takes the structure of a result."""
 
 
 class FlatCall(NamedTuple):
@@ -37,17 +41,19 @@ class FlatCall(NamedTuple):
 
     Attributes:
         avals: the types of the arrays in the arguments that have tangents.
-        treedef: the structure of these arguments (a tuple).
+        treedef: the structure of these arguments (a tuple): those by position, then those by name.
         names: what these arguments are called.
-        rebuild: all positional arguments, given new leaves.
+        keywords: the names of those of them that can only be given by name, the last ones.
+        rebuild: all arguments, by position and by name, given new leaves.
         static: the other arguments, in order.
-        captured: tracers that the function or its rule close over.
+        captured: tracers that the function or its rules close over.
     """
 
     avals: list[ShapedArray]
     treedef: PyTreeDef
     names: list[str]
-    rebuild: Callable[[Sequence[Array]], tuple[Any, ...]]
+    keywords: list[str]
+    rebuild: Callable[[Sequence[Any]], tuple[list[Any], dict[str, Any]]]
     static: tuple[Any, ...]
     captured: list[Tracer]
 
@@ -55,18 +61,24 @@ class FlatCall(NamedTuple):
         """Where an array stands in the arguments, as `params['w']`."""
         return place_of(self.treedef.unflatten(self.avals), self.names, index)
 
+    def given(self, nz: Sequence[bool]) -> list[bool]:
+        """Which arguments hold an array that `nz` marks."""
+        marks = iter(nz)
+        return [any([next(marks) for _ in range(child.num_leaves)]) for child in self.treedef.children()]
+
 
 class CustomFunction(Generic[P, R_co]):
-    """A function with a derivative rule of its own.
+    """A function with derivative rules of its own.
 
     Attributes:
         fun: the function.
+        static: the places of the arguments without tangents: positions, and names of those by name only.
     """
 
     kind: str
-    primitive: CustomCall
+    primitive: RuleCall
 
-    def __init__(self, fun: Callable[P, R_co], nondiff_argnums: int | str | Iterable[int | str] = ()) -> None:
+    def __init__(self, fun: Callable[P, R_co], nondiff_argnums: Argnums = (), nondiff_argnames: Argnums = ()) -> None:
         check_callable(fun, self.kind)
         update_wrapper(self, fun)
         self.fun = fun
@@ -77,11 +89,25 @@ class CustomFunction(Generic[P, R_co]):
             self._signature = None
         simple = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in self._parameters())
         self._simple = [p.name for p in self._parameters()] if simple else []
-        self._static = self._positions(nondiff_argnums)
+        self.static = self._places(nondiff_argnums, "nondiff_argnums") | self._places(
+            nondiff_argnames, "nondiff_argnames"
+        )
 
+    @public
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """The value of the function."""
-        raise NotImplementedError
+        call, values = self._flatten(args, kwargs)
+        outdef: Any = None
+
+        def keep(found: PyTreeDef) -> None:
+            nonlocal outdef
+            outdef = found
+
+        fun = self._flat_function(call, keep)
+        rules = Rules(self._flat_jvp(call, keep), self._flat_vjp(call, keep))
+        if call.captured:
+            rules = self.primitive.capture_rule(rules, call.captured)
+        outs = self.primitive.bind(*values, fun=fun, rule=rules, captured=len(call.captured))
+        return outdef.unflatten(outs)  # type: ignore[no-any-return]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -89,79 +115,103 @@ class CustomFunction(Generic[P, R_co]):
     def __repr__(self) -> str:
         return f"<fgrad.{self.kind} of {self.name}>"
 
+    def _rules(self) -> list[Any]:
+        """The rules as the user gave them.
+
+        Raises:
+            ArgumentError: there is none.
+        """
+        raise NotImplementedError
+
+    def _flat_jvp(self, call: FlatCall, keep: Keep) -> JvpRule | None:
+        """The forward-mode rule on flat values, if there is one; the structure of its value is handed to `keep`."""
+        return None
+
+    def _flat_vjp(self, call: FlatCall, keep: Keep) -> VjpRule | None:
+        """The reverse-mode rule on flat values, if there is one; the structure of its value is handed to `keep`."""
+        return None
+
     def _parameters(self) -> list[inspect.Parameter]:
         return [] if self._signature is None else list(self._signature.parameters.values())
 
-    def _positions(self, nondiff_argnums: Any) -> frozenset[int]:
-        """The positions of the arguments without tangents, given by position or name."""
+    def _places(self, given: Argnums, option: str) -> frozenset[int | str]:
+        """Arguments without tangents, given by position or name: positions, and names of those by name only."""
         positional = [p.name for p in self._parameters() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        named = [p.name for p in self._parameters() if p.kind == p.KEYWORD_ONLY]
         endless = self._signature is None or any(p.kind == p.VAR_POSITIONAL for p in self._parameters())
-        given = [nondiff_argnums] if isinstance(nondiff_argnums, (int, str)) else list(nondiff_argnums)
-        found = []
-        for argnum in given:
+        anyhow = any(p.kind == p.VAR_KEYWORD for p in self._parameters())
+        found: list[int | str] = []
+        for argnum in [given] if isinstance(given, (int, str)) else given:
             if isinstance(argnum, str) and argnum in positional:
                 found.append(positional.index(argnum))
-            elif type(argnum) is int and (endless or argnum in range(len(positional))):
+            elif (isinstance(argnum, str) and (anyhow or argnum in named)) or (
+                type(argnum) is int and (endless or argnum in range(len(positional)))
+            ):
                 found.append(argnum)
             else:
-                what = f"nondiff_argnums of {self.kind} names {argnum!r:.60}, which is no argument of `{self.name}`."
-                raise ArgumentError(message(what, cure=f"Its arguments are {listing(positional, len(positional))}."))
+                known = [*positional, *named]
+                what = f"{option} of {self.kind} names {argnum!r:.60}, which is no argument of `{self.name}`."
+                raise ArgumentError(message(what, cure=f"Its arguments are {listing(known, len(known))}."))
         return frozenset(found)
 
-    def _flatten(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], rules: Sequence[Any]
-    ) -> tuple[FlatCall, list[Array]]:
-        """A call, with all arguments by position and defaults filled in, and what the primitive is applied to."""
-        names, args = self._bound(args, kwargs)
-        places = [i for i in range(len(args)) if i not in self._static]
-        given = [names[i] for i in places]
-        leaves, treedef = flat_leaves([args[i] for i in places], given, self.kind)
+    def _flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[FlatCall, list[Array]]:
+        """A call, with defaults filled in, and what the primitive is applied to."""
+        rules = self._rules()
+        names, full = self.bound_arguments(args, kwargs)
+        places = [place for place in full if place not in self.static]
+        given = [names[place] for place in places]
+        leaves, treedef = flat_leaves([full[place] for place in places], given, self.kind)
+        fixed = {place: x for place, x in full.items() if place in self.static}
+        order = list(full)
 
-        template = [x if i in self._static else None for i, x in enumerate(args)]
+        def rebuild(values: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+            parts = {**fixed, **dict(zip(places, treedef.unflatten(values), strict=True))}
+            positional = [parts[place] for place in order if isinstance(place, int)]
+            return positional, {place: parts[place] for place in order if isinstance(place, str)}
 
-        def rebuild(values: Sequence[Array]) -> tuple[Any, ...]:
-            full = template.copy()
-            for i, value in zip(places, treedef.unflatten(values), strict=True):
-                full[i] = value
-            return tuple(full)
-
-        static = tuple(args[i] for i in range(len(args)) if i in self._static)
-        captured = captured_tracers(self.fun, *rules, static)
-        call = FlatCall([aval_of(x) for x in leaves], treedef, given, rebuild, static, captured)
+        captured = captured_tracers(self.fun, *rules, *fixed.values())
+        keywords = [place for place in places if isinstance(place, str)]
+        avals = [aval_of(x) for x in leaves]
+        call = FlatCall(avals, treedef, given, keywords, rebuild, tuple(fixed.values()), captured)
         return call, [*map(reachable, captured), *leaves]
 
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], tuple[Any, ...]]:
-        """The names of all arguments, and the arguments."""
+    def bound_arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[dict[int | str, str], dict[int | str, Any]]:
+        """What all arguments are called, and the arguments: by position where they can be, else by name."""
         if not kwargs and len(args) == len(self._simple):
-            return self._simple, args
+            return dict(enumerate(self._simple)), dict(enumerate(args))
         if self._signature is None:
             if kwargs:
                 what = f"the parameters of `{self.name}` are not known, so that it takes no arguments by name."
                 raise ArgumentError(message(what, cure="Pass them by position."))
-            return [f"args[{i}]" for i in range(len(args))], args
+            return {i: f"args[{i}]" for i in range(len(args))}, dict(enumerate(args))
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
             refuse_call(self.fun, args, kwargs, self.kind, str(error))
             raise
         bound.apply_defaults()
-        if bound.kwargs:
-            names = listing(bound.kwargs, len(bound.kwargs))
-            what = f"`{self.name}` has arguments that can only be given by name ({names})."
-            cure = f"A {self.kind} function takes its arguments by position: drop the `*`."
-            raise ArgumentError(message(what, cure=cure))
-        known = []
+        known: list[str] = []
         for name, value in bound.arguments.items():
-            rest = self._signature.parameters[name].kind == inspect.Parameter.VAR_POSITIONAL
-            known += [f"{name}[{i}]" for i in range(len(value))] if rest else [name]
-        return known, bound.args
+            kind = self._signature.parameters[name].kind
+            if kind == inspect.Parameter.VAR_POSITIONAL:
+                known += [f"{name}[{i}]" for i in range(len(value))]
+            elif kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+                known.append(name)
+        names: dict[int | str, str] = dict(enumerate(known))
+        names.update((name, name) for name in bound.kwargs)
+        full: dict[int | str, Any] = dict(enumerate(bound.args))
+        full.update(bound.kwargs.items())
+        return names, full
 
-    def _flat_function(self, call: FlatCall, keep: Callable[[PyTreeDef], None]) -> Flat:
+    def _flat_function(self, call: FlatCall, keep: Keep) -> Flat:
         """The function on flat values; the structure of its output is handed to `keep`."""
 
         @wraps(self.fun)
         def fun(*xs: Array) -> list[Array]:
-            outs, outdef = flat_outputs(self.fun(*call.rebuild(xs)), self.kind, self.fun)  # type: ignore[call-arg]
+            args, kwargs = call.rebuild(xs)
+            outs, outdef = flat_outputs(self.fun(*args, **kwargs), self.kind, self.fun)
             keep(outdef)
             return outs
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from fgrad.control.capture import Environment
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.interpreter import Tracer, apply, current, owned
@@ -22,7 +20,8 @@ __all__ = ["custom_linear"]
 
 
 class CustomLinear(Primitive):
-    """`custom_linear(*res, *ts, bwd=, count=, avals=)`: the linear map whose transpose is `bwd(*res, *cts)`.
+    """`custom_linear(*res, *ts, bwd=, count=, avals=)`: the linear map whose transpose is `bwd(*res, *cts)`. Each of
+    the cotangents `cts` may be `ZERO`.
 
     Where its transpose is asked for, that is the rule; elsewhere the rule, linear in its cotangents, is recorded and
     transposed.
@@ -82,8 +81,7 @@ class CustomLinear(Primitive):
         count: int,
         avals: tuple[ShapedArray, ...],
     ) -> list[Array | None]:
-        cts = [np.zeros(a.shape, a.dtype) if c is ZERO else c for c, a in zip(ct, avals, strict=True)]
-        found = bwd(*xs[:count], *cts)
+        found = bwd(*xs[:count], *ct)
         return [*[None] * count, *[c if is_linear_input(x) else None for c, x in zip(found, xs[count:], strict=True)]]
 
 

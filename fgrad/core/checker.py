@@ -7,7 +7,7 @@ from typing import Any
 
 from fgrad.core.aval import ShapedArray, aval_of
 from fgrad.core.interpreter import Tracer
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, inner_jaxprs
 from fgrad.errors import JaxprError
 
 __all__ = ["check_jaxpr"]
@@ -45,12 +45,11 @@ def _check_one(jaxpr: Jaxpr) -> list[Jaxpr]:
             _check_atom(bound, atom, where)
         _check_types(eqn, where)
         _bind(bound, eqn.outvars, where)
-        for value in eqn.params.values():
-            if isinstance(value, ClosedJaxpr):
-                _check_consts(value)
-                inner.append(value.jaxpr)
-            elif isinstance(value, Jaxpr):
-                inner.append(value)
+        for _, program in inner_jaxprs(eqn.params):
+            if isinstance(program, ClosedJaxpr):
+                _check_consts(program)
+                program = program.jaxpr
+            inner.append(program)
     for atom in jaxpr.outvars:
         _check_atom(bound, atom, "the outputs")
     return inner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,7 +14,19 @@ from fgrad.errors import SourceLine
 if TYPE_CHECKING:
     from fgrad.core.primitive import Primitive
 
-__all__ = ["Atom", "ClosedJaxpr", "Equation", "Jaxpr", "Literal", "Var", "eliminate_dead_code", "inline_literals"]
+__all__ = [
+    "Atom",
+    "ClosedJaxpr",
+    "Equation",
+    "Jaxpr",
+    "Literal",
+    "Var",
+    "eliminate_dead_code",
+    "has_effect",
+    "inline_literals",
+    "inner_jaxprs",
+    "without_effects",
+]
 
 
 class Var:
@@ -60,7 +73,7 @@ class Equation(NamedTuple):
 class Jaxpr:
     """A program: from `constvars` and `invars`, by `eqns` in order, to `outvars`. It is never changed once made."""
 
-    __slots__ = ("__weakref__", "_last_uses", "constvars", "eqns", "invars", "outvars")
+    __slots__ = ("__weakref__", "_effect", "_last_uses", "constvars", "eqns", "invars", "outvars")
 
     def __init__(
         self,
@@ -74,6 +87,7 @@ class Jaxpr:
         self.outvars = outvars
         self.eqns = eqns
         self._last_uses: list[list[Var]] | None = None
+        self._effect: bool | None = None
 
     @property
     def last_uses(self) -> list[list[Var]]:
@@ -88,6 +102,13 @@ class Jaxpr:
             uses.reverse()
             self._last_uses = uses
         return self._last_uses
+
+    @property
+    def effect(self) -> bool:
+        """Whether an equation, at any depth, does something besides computing its results."""
+        if self._effect is None:
+            self._effect = _contains_effect(self)
+        return self._effect
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Jaxpr, (self.constvars, self.invars, self.outvars, self.eqns)
@@ -122,6 +143,39 @@ class ClosedJaxpr:
         return ClosedJaxpr, (self.jaxpr, self.consts)
 
 
+def inner_jaxprs(params: dict[str, Any]) -> list[tuple[str, Jaxpr | ClosedJaxpr]]:
+    """The programs among the parameters of an equation, with their names: `branches[1]` for one of several."""
+    found: list[tuple[str, Jaxpr | ClosedJaxpr]] = []
+    for key, value in params.items():
+        if isinstance(value, (Jaxpr, ClosedJaxpr)):
+            found.append((key, value))
+        elif type(value) is tuple and value and isinstance(value[0], (Jaxpr, ClosedJaxpr)):
+            found += [(f"{key}[{i}]", program) for i, program in enumerate(value)]
+    return found
+
+
+def has_effect(eqn: Equation) -> bool:
+    """Whether an equation does something besides computing its results, itself or in a program it holds: then it is
+    never dropped, repeated, merged with another, or moved past another such equation."""
+    return eqn.primitive.effect or any([program.effect for program in _programs(eqn)])
+
+
+def _programs(eqn: Equation) -> list[Jaxpr]:
+    return [p.jaxpr if isinstance(p, ClosedJaxpr) else p for _, p in inner_jaxprs(eqn.params)]
+
+
+def _contains_effect(jaxpr: Jaxpr) -> bool:
+    """Looks into a jaxpr and the programs it holds, without recursion."""
+    pending = [jaxpr]
+    while pending:
+        for eqn in pending.pop().eqns:
+            inner = _programs(eqn)
+            if eqn.primitive.effect or any([program._effect for program in inner]):
+                return True
+            pending += [program for program in inner if program._effect is None]
+    return False
+
+
 def inline_literals(invars: Sequence[Var], outvars: Sequence[Atom], eqns: Sequence[Equation]) -> ClosedJaxpr:
     """Closes a recorded program: literals that are not plain scalars become constants, each value once."""
     constvars: dict[int, Var] = {}
@@ -146,17 +200,47 @@ def inline_literals(invars: Sequence[Var], outvars: Sequence[Atom], eqns: Sequen
 
 
 def eliminate_dead_code(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """Drops equations and constants that no output depends on."""
+    """Drops equations and constants that no output depends on, unless they have an effect."""
+    return _pruned(closed, closed.eqns, keep_effects=True)
+
+
+def without_effects(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The program for the sake of its outputs alone: without equations, at any depth, that only have an effect."""
+    if not closed.jaxpr.effect:
+        return closed
+    known = _without_effects.get(closed)
+    if known is None:
+        eqns = [e._replace(params=_params_without_effects(e.params)) if has_effect(e) else e for e in closed.eqns]
+        known = _without_effects[closed] = _pruned(closed, eqns, keep_effects=False)
+    return known
+
+
+_without_effects: WeakKeyDictionary[ClosedJaxpr, ClosedJaxpr] = WeakKeyDictionary()
+
+
+def _params_without_effects(params: dict[str, Any]) -> dict[str, Any]:
+    return {key: _value_without_effects(value) for key, value in params.items()}
+
+
+def _value_without_effects(value: Any) -> Any:
+    if isinstance(value, ClosedJaxpr):
+        return without_effects(value)
+    if isinstance(value, Jaxpr):
+        return without_effects(ClosedJaxpr(value, ())).jaxpr if not value.constvars else value
+    return tuple(map(_value_without_effects, value)) if type(value) is tuple else value
+
+
+def _pruned(closed: ClosedJaxpr, eqns: Sequence[Equation], *, keep_effects: bool) -> ClosedJaxpr:
     jaxpr = closed.jaxpr
     live = {a for a in jaxpr.outvars if type(a) is Var}
-    eqns: list[Equation] = []
-    for eqn in reversed(jaxpr.eqns):
-        if not live.isdisjoint(eqn.outvars):
-            eqns.append(eqn)
+    kept: list[Equation] = []
+    for eqn in reversed(eqns):
+        if not live.isdisjoint(eqn.outvars) or (keep_effects and has_effect(eqn)):
+            kept.append(eqn)
             live.update(a for a in eqn.invars if type(a) is Var)
-    eqns.reverse()
+    kept.reverse()
     used = [(v, c) for v, c in zip(jaxpr.constvars, closed.consts, strict=True) if v in live]
-    return ClosedJaxpr(Jaxpr([v for v, _ in used], jaxpr.invars, jaxpr.outvars, eqns), [c for _, c in used])
+    return ClosedJaxpr(Jaxpr([v for v, _ in used], jaxpr.invars, jaxpr.outvars, kept), [c for _, c in used])
 
 
 _SCALARS = frozenset({bool, int, float, complex})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -84,6 +84,8 @@ class Primitive:
         multiple: the results are a list.
         preserves_weak: Python scalars alone give a Python scalar, as Python's own operators do.
         opaque: any result may be an argument or a constant as it is, or a view of one.
+        effect: it does something besides computing its results: an equation of it is never dropped, repeated, merged
+            with another, or moved past another such equation.
         samples: what the generic tests are run on.
     """
 
@@ -91,6 +93,7 @@ class Primitive:
     multiple: bool = False
     preserves_weak: bool = False
     opaque: bool = False
+    effect: bool = False
     samples: Iterable[Sample] = ()
     impl: Callable[..., Any]
 
@@ -164,6 +167,10 @@ class Primitive:
         """`batch(size, xs, dims, **params)`: the result over one more axis, and where that axis is in it."""
         self._missing("batch")
 
+    def over_axis(self, *args: Any, **params: Any) -> tuple[Any, int | None]:
+        """`over_axis(size, xs, dims, **params)`: as `batch`, for collectives, over the very axis that they name."""
+        self._missing("over_axis")
+
     def lower(self, *args: Any, **params: Any) -> str:
         """`lower(write, names, out, **params)`: a NumPy expression for the result.
 
@@ -191,6 +198,22 @@ class Primitive:
     linearize: Callable[..., tuple[Any, Any]] | None = None
     """As `pushforward`, where tangents are being recorded and the result must not depend on them; `None` if it is the
     same."""
+
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        """Whether, as a function of the arguments that vary, taken together, the result has a constant derivative."""
+        return False
+
+    series: Callable[..., Iterator[Array | Zero]] | None = None
+    """`series(out, *xs, **params)`: generates the Taylor coefficients of the result, from the first on, from the series
+    of the arguments (primitives/coefficients.py). The k-th one must not ask an argument for more than its k-th. Where
+    it is `None`, they are found from the derivative."""
+
+    jet: Callable[..., tuple[Any, Any]] | None = None
+    """`jet(order, xs, terms, params)`: result, and its Taylor coefficients from the first to the one of that order, for
+    higher-order primitives, which compute the two together. Each of `terms` is `ZERO` or a list of coefficients."""
+
+    is_call: bool = False
+    """Whether it means no more than the function in its parameters, `jaxpr` or `fun`, applied to the arguments."""
 
     def _missing(self, slot: str) -> NoReturn:
         file = inspect.getsourcefile(type(self))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import ShapedArray, dtype_name
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, inner_jaxprs
 
 __all__ = ["format_jaxpr"]
 
@@ -77,12 +77,9 @@ def _lines(jaxpr: Jaxpr, names: _Names, indent: str, source: bool) -> list[str]:
 def _equation(eqn: Equation, names: _Names, indent: str, source: bool) -> list[str]:
     inputs = " ".join(map(names, eqn.invars))
     outs = " ".join(map(names.typed, eqn.outvars)) or "_"
-    params, blocks = [], []
-    for key, value in eqn.params.items():
-        if isinstance(value, (Jaxpr, ClosedJaxpr)):
-            blocks.append((key, value))
-        else:
-            params.append(f"{key}={_param(value)}")
+    blocks = inner_jaxprs(eqn.params)
+    whole = {key.partition("[")[0] for key, _ in blocks}
+    params = [f"{key}={_param(value)}" for key, value in eqn.params.items() if key not in whole]
     tail = f"  # {eqn.source}" if source and eqn.source is not None else ""
     if not blocks:
         given = f"[{' '.join(params)}]" if params else ""

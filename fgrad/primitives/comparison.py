@@ -210,6 +210,9 @@ class Select(Elementwise):
             return ZERO
         return grow(select(condition, 0.0 if x is ZERO else x, 0.0 if y is ZERO else y), out)
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def transpose(self, ct: Array, condition: Array, x: Any, y: Any) -> Sequence[Array | None]:
         zero = ct.dtype.type(0)
         return (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, reduce
+from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,9 @@ from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.primitive import ZERO, Primitive, Sample, is_linear_input
 from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
+from fgrad.primitives.coefficients import Coefficient, Series, total
 from fgrad.primitives.families import draw, shape_of
+from fgrad.primitives.joining import stack, unstack
 from fgrad.primitives.shape import transpose
 
 __all__ = ["Bilinear", "DimensionNumbers", "dot_general"]
@@ -26,6 +29,9 @@ DimensionNumbers: TypeAlias = tuple[tuple[Axes, Axes], tuple[Axes, Axes]]
 class Bilinear(Primitive):
     """A primitive that is linear in each of its two arguments: the product rule is its derivative."""
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return not all(varying)
+
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], **params: Any) -> Array:
         (x, y), (by_x, by_y) = xs, ts
         if by_y is ZERO:
@@ -33,6 +39,42 @@ class Bilinear(Primitive):
         if by_x is ZERO:
             return self.bind(x, by_y, **params)
         return self.bind(by_x, y, **params) + self.bind(x, by_y, **params)
+
+    def series(self, out: Array, x: Series, y: Series, **params: Any) -> Iterator[Coefficient]:
+        def product(j: int, k: int) -> Coefficient:
+            a, b = x[j], y[k - j]
+            return ZERO if a is ZERO or b is ZERO else self.bind(a, b, **params)
+
+        return (reduce(total, (product(j, k) for j in range(k + 1))) for k in count(1))
+
+    def jet(
+        self, order: int, xs: Sequence[Array], terms: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Array, list[Coefficient]]:
+        """One product of a coefficient with all those of the other operand that it meets, for each coefficient."""
+        (x, y), (by_x, by_y) = xs, terms
+        out = self.bind(x, y, **params)
+        if by_y is ZERO:
+            return out, self._products(y, by_x, 1, params)
+        found = self._products(x, by_y, 0, params)
+        for j, a in enumerate(() if by_x is ZERO else by_x, 1):
+            if a is not ZERO:
+                for k, product in enumerate(self._products(a, [y, *by_y[: order - j]], 0, params), j - 1):
+                    found[k] = total(found[k], product)
+        return out, found
+
+    def _products(self, a: Array, bs: Sequence[Coefficient], place: int, params: dict[str, Any]) -> list[Coefficient]:
+        """The products of one operand, at a place, with several others: side by side they make one big product."""
+        given = [b for b in bs if b is not ZERO]
+        if len(given) > 1:
+            operands: list[Array] = [stack(*given, axis=0)]
+            operands.insert(place, a)
+            dims: list[int | None] = [0]
+            dims.insert(place, None)
+            out, dim = self.batch(len(given), operands, dims, **params)
+            products = iter(unstack(out, axis=dim))
+        else:
+            products = iter([self.bind(*((a, b) if place == 0 else (b, a)), **params) for b in given])
+        return [b if b is ZERO else next(products) for b in bs]
 
 
 def _numbers(contract: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())) -> dict[str, DimensionNumbers]:

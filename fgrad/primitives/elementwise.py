@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count, repeat
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fgrad.core.jaxpr import Var
 from fgrad.core.primitive import ZERO, Primitive, Sample, Zero, is_linear_input
 from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
+from fgrad.primitives.coefficients import Coefficient, Constant, Series, convolution, power, quotient
 from fgrad.primitives.families import complexes, draw, floats, shape_of
 from fgrad.primitives.shape import fit, grow, move_axis, reshape
 
@@ -120,6 +122,11 @@ def _aligned(x: Array, dim: int, ndim: int) -> Array:
     return x if len(inner) == ndim else reshape(x, shape=(size, *(1,) * (ndim - len(inner)), *inner))
 
 
+def grown(t: Array | Zero, out: Array) -> Coefficient:
+    """A coefficient in the shape and dtype of the result that it belongs to."""
+    return t if t is ZERO else grow(t, out)
+
+
 class Neg(Elementwise):
     """`neg(x)`: −x."""
 
@@ -128,6 +135,9 @@ class Neg(Elementwise):
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
         return -ts[0]
+
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
 
     def transpose(self, ct: Array, x: Any) -> Sequence[Array]:
         return (-ct,)
@@ -143,6 +153,9 @@ class Add(Elementwise):
         x, y = ts
         return grow(y if x is ZERO else x if y is ZERO else x + y, out)
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def transpose(self, ct: Array, x: Any, y: Any) -> Sequence[Array | None]:
         return fit(ct, x) if is_linear_input(x) else None, fit(ct, y) if is_linear_input(y) else None
 
@@ -157,6 +170,9 @@ class Sub(Elementwise):
         x, y = ts
         return grow(-y if x is ZERO else x if y is ZERO else x - y, out)
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def transpose(self, ct: Array, x: Any, y: Any) -> Sequence[Array | None]:
         return fit(ct, x) if is_linear_input(x) else None, fit(-ct, y) if is_linear_input(y) else None
 
@@ -170,8 +186,14 @@ class Mul(Elementwise):
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
         return y, x
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return not all(varying)
+
     def transpose(self, ct: Array, x: Any, y: Any) -> Sequence[Array | None]:
         return (fit(ct * y, x), None) if type(x) is Var else (None, fit(ct * x, y))
+
+    def series(self, out: Array, x: Series, y: Series) -> Iterator[Coefficient]:
+        return (grown(convolution(x, y, k), out) for k in count(1))
 
 
 class Div(Elementwise):
@@ -188,8 +210,14 @@ class Div(Elementwise):
         by = u * (-out / y)
         return grow(by if t is ZERO else t / y + by, out)
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return not varying[1]
+
     def transpose(self, ct: Array, x: Any, y: Any) -> Sequence[Array | None]:
         return fit(ct / y, x), None
+
+    def series(self, out: Array, x: Series, y: Series) -> Iterator[Coefficient]:
+        return (grown(q, out) for q in quotient(x, y, out))
 
 
 class IntegerPow(Elementwise):
@@ -221,12 +249,21 @@ class IntegerPow(Elementwise):
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, *, y: int) -> bool:
         return True
 
+    def series(self, out: Array, x: Series, *, y: int) -> Iterator[Coefficient]:
+        if y == 0:
+            return repeat(ZERO)
+        powers = power(x, abs(y))
+        return quotient(Constant(1), powers, out) if y < 0 else (powers[k] for k in count(1))
+
 
 class Positive(Elementwise):
     """`positive(x)`: x."""
 
     impl = np.positive
     samples = (*floats(-3, 3), *complexes())
+
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
         return ts[0]
@@ -240,6 +277,9 @@ class Reciprocal(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return -out * out
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return quotient(Constant(1), x, out)
 
 
 neg = Neg()

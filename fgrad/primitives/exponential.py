@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray
-from fgrad.core.primitive import Sample
+from fgrad.core.primitive import ZERO, Sample
+from fgrad.primitives.coefficients import (
+    Coefficient,
+    Series,
+    Slopes,
+    difference,
+    exponential,
+    half_square,
+    integral,
+    logarithm,
+    square_term,
+    times,
+)
 from fgrad.primitives.comparison import eq, is_inf, logical_and, select
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.families import complexes, draw, floats
@@ -42,6 +55,9 @@ class Exp(Elementwise):
     def derivative(self, out: Array, x: Array) -> Array:
         return out
 
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return exponential(x, out)
+
 
 class Exp2(Elementwise):
     """`exp2(x)`: 2ˣ."""
@@ -50,6 +66,9 @@ class Exp2(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return out * math.log(2)
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return exponential(x, out, math.log(2))
 
 
 class Expm1(Elementwise):
@@ -60,6 +79,9 @@ class Expm1(Elementwise):
     def derivative(self, out: Array, x: Array) -> Array:
         return exp(x)
 
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return exponential(x, exp(x[0]))
+
 
 class Log(Elementwise):
     """`log(x)`: the natural logarithm."""
@@ -68,6 +90,9 @@ class Log(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return 1 / x
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return logarithm(x, x[0])
 
 
 class Log2(Elementwise):
@@ -78,6 +103,9 @@ class Log2(Elementwise):
     def derivative(self, out: Array, x: Array) -> Array:
         return 1 / (x * math.log(2))
 
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return logarithm(x, x[0], 1 / math.log(2))
+
 
 class Log10(Elementwise):
     """`log10(x)`: the logarithm to base 10."""
@@ -86,6 +114,9 @@ class Log10(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return 1 / (x * math.log(10))
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return logarithm(x, x[0], 1 / math.log(10))
 
 
 class Log1p(Elementwise):
@@ -96,6 +127,9 @@ class Log1p(Elementwise):
     def derivative(self, out: Array, x: Array) -> Array:
         return 1 / (1 + x)
 
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return logarithm(x, 1 + x[0])
+
 
 class Sqrt(Elementwise):
     """`sqrt(x)`: the principal square root. The derivative at 0 is infinite."""
@@ -104,6 +138,13 @@ class Sqrt(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return 0.5 / out
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        y: list[Any] = [out]
+        for k in count(1):
+            rest = difference(times(x[k], 0.5), half_square(y, k, 1))
+            y.append(rest if rest is ZERO else rest / out)
+            yield y[k]
 
 
 class Cbrt(Elementwise):
@@ -122,6 +163,9 @@ class Square(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return 2 * x
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return (square_term(x, k) for k in count(1))
 
 
 class Logistic(Elementwise):
@@ -143,6 +187,15 @@ class Logistic(Elementwise):
 
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
         return False
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        y: list[Any] = [out]
+        rate: list[Any] = [out * logistic(-x[0])]  # y·(1 − y)
+        slopes, slant = Slopes(x), 1 - 2 * out
+        for k in count(1):
+            y.append(integral(slopes, rate, k))
+            yield y[k]
+            rate.append(difference(times(y[k], slant), times(half_square(y, k, 1), 2.0)))
 
 
 class Pow(Elementwise):

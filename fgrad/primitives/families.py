@@ -16,6 +16,9 @@ __all__ = ["Linear", "NonDifferentiable", "complexes", "draw", "floats", "intege
 class Linear(Primitive):
     """A primitive that is linear in its first argument, for any value of the others: the tangent goes the same way."""
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return not any(varying[1:])
+
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Array | Zero], **params: Any) -> Array | Zero:
         if ts[0] is ZERO:
             return ZERO
@@ -24,6 +27,9 @@ class Linear(Primitive):
 
 class NonDifferentiable(Primitive):
     """A primitive whose result is constant almost everywhere, or has no tangent."""
+
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
 
     def jvp(self, out: Any, xs: Sequence[Array], ts: Sequence[Array | Zero], **params: Any) -> Any:
         return [ZERO for _ in out] if self.multiple else ZERO

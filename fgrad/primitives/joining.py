@@ -27,6 +27,9 @@ class Joining(Primitive):
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Array | Zero], *, axis: int) -> Array:
         return self.bind(*[instantiate(t, x) for t, x in zip(ts, xs, strict=True)], axis=axis)
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def batch(self, size: int, xs: Sequence[Array], dims: Sequence[int | None], *, axis: int) -> tuple[Array, int]:
         rows = [
             broadcast_to(x, shape=(size, *shape_of(x))) if dim is None else move_axis(x, dim, 0)

@@ -68,6 +68,9 @@ class Sign(Predicate):
     impl = np.sign
     samples = floats(0.5, 3, hard=(-1.0, 2.0))
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return False
+
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], **params: Any) -> Array | Zero:
         if out.dtype.kind != "c":
             return ZERO
@@ -192,6 +195,9 @@ class Conj(Elementwise):
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
         return conj(ts[0])
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def transpose(self, ct: Array, x: Any) -> Sequence[Array]:
         return (conj(ct),)
 
@@ -207,6 +213,9 @@ class Part(Elementwise):
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array:
         return self(ts[0])
+
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
 
     def is_view(self, **params: Any) -> bool:
         return True

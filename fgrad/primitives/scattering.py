@@ -101,6 +101,9 @@ class Scatter(Scattering):
         x, v, *arrays = xs
         return scatter(_tangent(ts[0], x), _tangent(ts[1], v), *arrays, **params)
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def transpose(self, ct: Array, x: Any, v: Any, *arrays: Array, key: Key, unique: bool) -> Sequence[Array | None]:
         by_x = by_v = None
         if is_linear_input(x):
@@ -124,6 +127,9 @@ class ScatterAdd(Scattering):
         if t is ZERO:
             return place(u, *arrays, shape=shape_of(out), **params)
         return t if u is ZERO else scatter_add(t, u, *arrays, **params)
+
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
 
     def transpose(self, ct: Array, x: Any, v: Any, *arrays: Array, **params: Any) -> Sequence[Array | None]:
         by_v = gather(ct, *arrays, **params) if is_linear_input(v) else None

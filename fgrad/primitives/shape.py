@@ -194,6 +194,9 @@ class ConvertElementType(Primitive):
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, dtype: np.dtype[Any]) -> Array | Zero:
         return convert_element_type(ts[0], dtype=dtype) if is_inexact(dtype) else ZERO
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def transpose(self, ct: Array, x: Any, *, dtype: np.dtype[Any]) -> Sequence[Array]:
         return (convert_element_type(ct, dtype=x.aval.dtype),)
 

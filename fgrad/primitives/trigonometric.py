@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array
+from fgrad.primitives.coefficients import Coefficient, Series, Slopes, coupled, half_square, integral
 from fgrad.primitives.comparison import eq, select
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.exponential import sqrt, square
@@ -41,6 +44,9 @@ class Sin(Elementwise):
     def derivative(self, out: Array, x: Array) -> Array:
         return cos(x)
 
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return (s for s, _ in coupled(x, out, cos(x[0]), -1))
+
 
 class Cos(Elementwise):
     """`cos(x)`: the cosine of x in radians."""
@@ -49,6 +55,9 @@ class Cos(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return -sin(x)
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return (c for _, c in coupled(x, sin(x[0]), out, -1))
 
 
 class Tan(Elementwise):
@@ -95,6 +104,9 @@ class Sinh(Elementwise):
     def derivative(self, out: Array, x: Array) -> Array:
         return cosh(x)
 
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return (s for s, _ in coupled(x, out, cosh(x[0]), 1))
+
 
 class Cosh(Elementwise):
     """`cosh(x)`: the hyperbolic cosine."""
@@ -104,6 +116,9 @@ class Cosh(Elementwise):
     def derivative(self, out: Array, x: Array) -> Array:
         return sinh(x)
 
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        return (c for c, _ in coupled(x, out, sinh(x[0]), 1))
+
 
 class Tanh(Elementwise):
     """`tanh(x)`: the hyperbolic tangent."""
@@ -112,6 +127,16 @@ class Tanh(Elementwise):
 
     def derivative(self, out: Array, x: Array) -> Array:
         return 1 - square(out)
+
+    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
+        # y′ = ((1 − y²) / −2)·(−2·x)′: no factor is left for the coefficients of the square.
+        y: list[Any] = [out]
+        rate: list[Any] = [self.derivative(out, x[0]) * -0.5]
+        slopes = Slopes(x, -2.0)
+        for k in count(1):
+            y.append(integral(slopes, rate, k))
+            yield y[k]
+            rate.append(half_square(y, k))
 
 
 class Arcsinh(Elementwise):
@@ -171,6 +196,9 @@ class Deg2rad(Elementwise):
 
     impl, samples = np.deg2rad, floats(-180, 180)
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def derivative(self, out: Array, x: Array) -> float:
         return math.pi / 180
 
@@ -179,6 +207,9 @@ class Rad2deg(Elementwise):
     """`rad2deg(x)`: radians as degrees."""
 
     impl, samples = np.rad2deg, floats(-3, 3)
+
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
 
     def derivative(self, out: Array, x: Array) -> float:
         return 180 / math.pi

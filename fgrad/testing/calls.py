@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 
 from fgrad.api.jit import jit
+from fgrad.api.linear import vjp
+from fgrad.api.vmap import vmap
 from fgrad.control.checkpoint import checkpoint
+from fgrad.control.cond import cond
 from fgrad.control.custom_jvp import custom_jvp
 from fgrad.control.custom_vjp import custom_vjp
+from fgrad.control.scan import scan
+from fgrad.control.while_loop import while_loop
 from fgrad.core.aval import Array
 
 __all__ = ["EXEMPT", "examples"]
@@ -52,7 +57,44 @@ def _with_vjp() -> Callable[..., Any]:
     return weighted_sine
 
 
+def _scanned(x: Array, y: Array) -> Any:
+    rows = np.stack([x, y, x * y])
+    return scan(lambda carry, row: (np.sin(carry) * y + row, carry * row), x, rows)
+
+
+def _chosen(x: Array, y: Array) -> Any:
+    return cond((x > 1).any(), _program, lambda x, y: [y - x, x * 1.0], x, y)
+
+
+def _repeated(x: Array, y: Array) -> Any:
+    def unfinished(state: Any) -> Any:
+        return (abs(state[0]) < 3).any() & (state[1] < 5)
+
+    return while_loop(unfinished, lambda state: (state[0] * 1.5 + np.sin(y), state[1] + 1), (x, 0))[0]
+
+
+def _derivative(x: Array, y: Array) -> Any:
+    out, pull = vjp(_repeated, x, y)
+    return pull(np.cos(out))
+
+
+def _by_rows(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function over one more axis, along which it decides."""
+
+    def over(x: Array, y: Array) -> Any:
+        return vmap(f)(np.stack([x, x * 3.0, x * 0.5]), np.stack([y, y, y * 2.0]))
+
+    return over
+
+
 _CALLS: dict[str, Callable[[], Callable[..., Any]]] = {
+    "block": lambda: _chosen,
+    "cond": lambda: jit(_chosen),
+    "cond_rows": lambda: _by_rows(_chosen),
+    "deferred": lambda: jit(_derivative),
+    "scan": lambda: _scanned,
+    "while_loop": lambda: _repeated,
+    "while_rows": lambda: _by_rows(_repeated),
     "jit": lambda: jit(_program),
     "checkpoint": lambda: jit(checkpoint(_program)),
     "checkpoint_call": lambda: checkpoint(_program),

@@ -2,43 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Self, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray, aval_of
-from fgrad.core.interpreter import Interpreter, Tracer, lift
+from fgrad.core.interpreter import Interpreter, Tracer, current, lift
+from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, inner_jaxprs
 from fgrad.core.primitive import Primitive
 
-__all__ = ["Batch", "batch"]
+__all__ = ["AxisSize", "Batch", "batch", "named_axes", "uses_axis"]
 
 Mapped: TypeAlias = tuple[Array, int | None]
+
+
+class AxisSize(int):
+    """The length of a mapped axis that has a name. Rules that map a program hand it on, and so the name.
+
+    Attributes:
+        name: what collectives call the axis.
+    """
+
+    name: Hashable
+
+    def __new__(cls, size: int, name: Hashable) -> Self:
+        self = super().__new__(cls, size)
+        self.name = name
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AxisSize, (int(self), self.name)
+
+
+def named_axes() -> tuple[tuple[Hashable, int], ...]:
+    """The named axes that are being mapped around here, the innermost first, and their lengths."""
+    found: dict[Hashable, int] = {}
+    interpreter = current.get()
+    while interpreter is not None:
+        if isinstance(interpreter, Batch) and interpreter.name is not None:
+            found.setdefault(interpreter.name, interpreter.size)
+        interpreter = interpreter.parent
+    return tuple(found.items())
+
+
+_FUNCTIONS = ("fun", "rule", "bwd", "solve")
+"""Parameters that hold functions of the user's, which may use any axis."""
+
+_names: WeakKeyDictionary[Jaxpr, frozenset[Hashable]] = WeakKeyDictionary()
+
+
+def _axes_of(jaxpr: Jaxpr) -> frozenset[Hashable]:
+    """The names of the axes that the collectives in a program are over."""
+    known = _names.get(jaxpr)
+    if known is None:
+        known = _names[jaxpr] = frozenset().union(*[_axes_of_params(eqn.params) for eqn in jaxpr.eqns])
+    return known
+
+
+def _axes_of_params(params: dict[str, Any]) -> frozenset[Hashable]:
+    names = {params["axis_name"]} if "axis_name" in params else set()
+    inner = [p.jaxpr if isinstance(p, ClosedJaxpr) else p for _, p in inner_jaxprs(params)]
+    return frozenset(names).union(*map(_axes_of, inner))
+
+
+def uses_axis(size: int, *programs: ClosedJaxpr) -> bool:
+    """Whether collectives in some programs are over the axis of this length: it has a name, and they name it."""
+    return isinstance(size, AxisSize) and any(size.name in _axes_of(p.jaxpr) for p in programs)
 
 
 class Batch(Interpreter[Mapped]):
     """Runs every operation over one more axis.
 
+    One with a name is closed: also operations on plain values may ask for the index of their row.
+
     Attributes:
         size: the length of the mapped axis.
+        name: what collectives call it; `None` if it has no name.
     """
 
     def __init__(self, size: int, verb: str = "vmap", function: Callable[..., Any] | None = None) -> None:
-        super().__init__(verb, function)
-        self.size = size
+        self.name = size.name if isinstance(size, AxisSize) else None
+        super().__init__(verb, function, closed=self.name is not None)
+        self.size = int(size)
 
     def step(self, primitive: Primitive, states: list[Mapped], params: dict[str, Any]) -> Any:
         xs = [x for x, _ in states]
         dims = [dim for _, dim in states]
-        if all(dim is None for dim in dims):
+        size = self.size
+        if self.name is not None:
+            if "axis_name" in params and params["axis_name"] == self.name:
+                return primitive.over_axis(size, xs, dims, **params)
+            size = AxisSize(size, self.name) if primitive.multiple else size
+        if all(dim is None for dim in dims) and not self._asked_for(params):
             out = primitive.bind(*xs, **params)
             return [(y, None) for y in out] if primitive.multiple else (out, None)
         try:
-            out, dim = primitive.batch(self.size, xs, dims, **params)
+            out, dim = primitive.batch(size, xs, dims, **params)
         except Exception as error:  # the user knows the shapes of a row, not those of all rows
             primitive.explain(error, [self.aval(state) for state in states], params)
             raise
         return list(zip(out, dim, strict=True)) if primitive.multiple else (out, dim)
+
+    def _asked_for(self, params: dict[str, Any]) -> bool:
+        """Whether a program among some parameters has, or may have, collectives over this axis."""
+        if self.name is None:
+            return False
+        return any(key in params for key in _FUNCTIONS) or self.name in _axes_of_params(params)
 
     def lift(self, value: Array) -> Mapped:
         return value, None

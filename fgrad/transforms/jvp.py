@@ -83,10 +83,17 @@ class LinearProgram(NamedTuple):
 
 
 def jvp(
-    f: Callable[..., Sequence[Array]], xs: Sequence[Array], ts: Sequence[Array | Zero], function: Any = None
+    f: Callable[..., Sequence[Array]],
+    xs: Sequence[Array],
+    ts: Sequence[Array | Zero],
+    function: Any = None,
+    mode: type[Jvp] = Jvp,
 ) -> tuple[list[Array], list[Array | Zero]]:
-    """Value and directional derivative of a function of flat arguments that returns a flat list."""
-    interpreter = Jvp("jvp", function or f)
+    """Value and directional derivative of a function of flat arguments that returns a flat list.
+
+    Where the tangents are being recorded, `mode` is `Linearize`.
+    """
+    interpreter = mode("jvp", function or f)
     with interpreter:
         outs = f(*[x if t is ZERO else Tracer(interpreter, (x, t)) for x, t in zip(xs, ts, strict=True)])
         pairs = [interpreter.pair(y) for y in outs]

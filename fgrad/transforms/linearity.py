@@ -26,6 +26,8 @@ def nonlinearity(program: LinearProgram) -> tuple[str, Equation] | None:
 
 
 def _fault(eqn: Equation) -> str:
+    if not eqn.outvars:  # it only looks
+        return ""
     name = eqn.primitive.name
     constant = [type(a) is Literal for a in eqn.invars]
     if type(eqn.primitive).transpose is Primitive.transpose:

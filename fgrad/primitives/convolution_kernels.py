@@ -1,0 +1,350 @@
+"""The NumPy code of convolutions; generated programs call it. It needs NumPy alone.
+
+Arrays come in one form: x of shape (groups, rows, channels, *lengths), w of shape (groups, features, channels, *taps),
+the result of shape (groups, rows, features, *positions). Of any form, the work is done by one of
+
+* a plain product, where the kernel has one tap;
+* windows copied side by side into a matrix, then one product (*im2col*). Whichever of positions and taps are more
+  make its rows, so that the gradient by the weights, whose "taps" are all positions of an image, is the same
+  product with the same matrix, transposed. It is built in parts that stay in the cache;
+* one product with all taps, then a sum of shifted parts (*col2im*), where features are few: it moves less;
+* multiplication and addition along the groups, where every group has one channel and one feature.
+
+Results lie in memory with the features last, whatever the order of their axes: the next convolution's windows are then
+copied in long runs. A stretched x (`lhs_dilation`) is never filled with zeros: positions that see the same taps make
+one convolution without stretching.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+__all__ = ["Window", "convolved", "dilated", "positions"]
+
+Window: TypeAlias = tuple[int, int, int, int, int]
+"""Along one axis: `(stride, low padding, high padding, dilation of x, dilation of the kernel)`."""
+
+_PART = 8 * 2**20
+"""The bytes of a matrix of windows that is built at once."""
+
+_MANY_GROUPS = 8
+"""From so many groups of one channel on, loops along the groups beat one product for each."""
+
+_FEW_FEATURES = 4
+"""Where features are fewer than channels by this factor, products are summed after shifting."""
+
+
+def dilated(length: int, dilation: int) -> int:
+    """The length of an axis when `dilation` − 1 elements are put between any two."""
+    return (length - 1) * dilation + 1 if length else 0
+
+
+def positions(length: int, taps: int, window: Window) -> int:
+    """How many places a kernel has along an axis."""
+    stride, low, high, stretch, spread = window
+    room = dilated(length, stretch) + low + high - dilated(taps, spread)
+    return room // stride + 1 if room >= 0 else 0
+
+
+def convolved(x: Any, w: Any, window: tuple[Window, ...]) -> Any:
+    """out[g, n, o, y] = Σ x[g, n, c, (y·stride + k·dilation − low) / stretch] · w[g, o, c, k], over c and k.
+
+    Positions beside x, and between its elements where it is stretched, count as zeros.
+    """
+    if x.dtype == np.float16:  # BLAS knows no half precision
+        return convolved(x.astype(np.float32), w.astype(np.float32), window).astype(np.float16)
+    plan = _plan(x.shape[3:], w.shape[3:], window)
+    shape = (*x.shape[:2], w.shape[1], *plan.positions)
+    if not plan.parts or not math.prod(shape) or not x.size or not w.size:
+        return np.zeros(shape, x.dtype)
+    if plan.whole:
+        return _part(x, w, plan.parts[0])
+    out = _features_last(shape, x.dtype)
+    for part in plan.parts:
+        out[:, :, :, *part.places] = _part(x, w[:, :, :, *part.taps], part)
+    return out
+
+
+class _Axis(NamedTuple):
+    """A convolution along one axis of x that is not stretched.
+
+    Attributes:
+        places: which positions of the result it makes.
+        taps: which taps of the kernel it uses.
+        used: which elements of x.
+        pads: how many zeros are put before and behind them.
+        number: of positions.
+        stride: the distance of neighbouring positions.
+        spread: the distance of neighbouring taps.
+    """
+
+    places: slice
+    taps: slice
+    used: slice
+    pads: tuple[int, int]
+    number: int
+    stride: int
+    spread: int
+
+
+class _Part(NamedTuple):
+    """As `_Axis`, for all axes."""
+
+    places: tuple[slice, ...]
+    taps: tuple[slice, ...]
+    used: tuple[slice, ...]
+    pads: tuple[tuple[int, int], ...]
+    counts: tuple[int, ...]
+    strides: tuple[int, ...]
+    spreads: tuple[int, ...]
+
+
+class _Plan(NamedTuple):
+    """How a convolution is computed.
+
+    Attributes:
+        positions: the lengths of the result.
+        parts: convolutions that are not stretched; each makes some positions of the result, the others are zero.
+        whole: there is one part, which makes all.
+    """
+
+    positions: tuple[int, ...]
+    parts: list[_Part]
+    whole: bool
+
+
+@lru_cache(maxsize=1024)
+def _plan(lengths: tuple[int, ...], taps: tuple[int, ...], window: tuple[Window, ...]) -> _Plan:
+    counts = tuple([positions(n, k, dim) for n, k, dim in zip(lengths, taps, window, strict=True)])
+    axes = [list(_phases(*each)) for each in zip(lengths, taps, counts, window, strict=True)]
+    parts = [_Part(*map(tuple, zip(*axis, strict=True))) for axis in itertools.product(*axes) if axis]
+    if not window:
+        parts = [_Part((), (), (), (), (), (), ())]
+    return _Plan(counts, parts, len(parts) == 1 and all(dim[3] == 1 for dim in window))
+
+
+def _phases(length: int, taps: int, count: int, window: Window) -> Iterator[_Axis]:
+    """The convolutions without stretching that make one with: places that are `stretch` apart see the same taps."""
+    stride, low, _, stretch, spread = window
+    step = stretch // math.gcd(stride, stretch)
+    tap_step = stretch // math.gcd(spread, stretch)
+    for place in range(min(step, count)):
+        for tap in range(min(tap_step, taps)):
+            start = place * stride + tap * spread - low
+            if start % stretch == 0:
+                near, far = step * stride // stretch, tap_step * spread // stretch
+                number, used_taps = -(-(count - place) // step), -(-(taps - tap) // tap_step)
+                begin = start // stretch
+                end = begin + (number - 1) * near + (used_taps - 1) * far + 1
+                first, last = min(max(begin, 0), length), max(min(end, length), 0)
+                if first < last:
+                    used, pads = slice(first, last), (first - begin, end - last)
+                    yield _Axis(slice(place, None, step), slice(tap, None, tap_step), used, pads, number, near, far)
+
+
+def _part(x: Any, w: Any, part: _Part) -> Any:
+    x = x[:, :, :, *part.used]
+    groups, rows, channels = x.shape[:3]
+    features, taps = w.shape[1], math.prod(w.shape[3:])
+    if taps == 1:
+        return _pointwise(x, w, part)
+    if features == 1 and groups >= _MANY_GROUPS and 1 in (rows, channels):
+        return _along_groups(x, w, part)
+    if channels >= _FEW_FEATURES * features and set(part.strides) == {1} and taps <= math.prod(part.counts):
+        return _scattered(x, w, part)
+    return _gathered(x, w, part) if taps <= math.prod(part.counts) else _correlated(x, w, part)
+
+
+def _features_last(shape: Sequence[int], dtype: Any) -> Any:
+    """Zeros for a result, laid out in memory with the features last."""
+    return np.moveaxis(np.zeros((*shape[:2], *shape[3:], shape[2]), dtype), -1, 2)
+
+
+def _laid_out(x: Any, pads: Sequence[tuple[int, int]], order: Sequence[int]) -> Any:
+    """`x` between zeros along its last axes, with its axes in memory in a given order; itself where it is that."""
+    if not any(map(any, pads)) and _lies(x, order):
+        return x
+    offset = x.ndim - len(pads)
+    widths = [(0, 0)] * offset + list(pads)
+    shape = [low + n + high for n, (low, high) in zip(x.shape, widths, strict=True)]
+    buffer = np.zeros([shape[a] for a in order], x.dtype)
+    inside = tuple([slice(widths[a][0], widths[a][0] + x.shape[a]) for a in order])
+    buffer[inside] = x.transpose(order)
+    return buffer.transpose(np.argsort(order))
+
+
+def _lies(x: Any, order: Sequence[int]) -> bool:
+    """Whether the axes of an array have strides that fall in a given order, the last one without gaps."""
+    strides = [x.strides[a] for a in order if x.shape[a] > 1]
+    return strides == sorted(strides, reverse=True) and strides[-1:] in ([], [x.itemsize])
+
+
+def _windows(x: Any, taps: Sequence[int], part: _Part) -> Any:
+    """The view of shape (groups, rows, channels, *positions, *taps) of what the taps see at every position."""
+    steps = x.strides[3:]
+    strides = [
+        *x.strides[:3],
+        *[s * step for s, step in zip(part.strides, steps, strict=True)],
+        *[s * step for s, step in zip(part.spreads, steps, strict=True)],
+    ]
+    return as_strided(x, (*x.shape[:3], *part.counts, *taps), strides)
+
+
+def _pointwise(x: Any, w: Any, part: _Part) -> Any:
+    x = _laid_out(x, part.pads, range(x.ndim)) if any(map(any, part.pads)) else x
+    x = x[:, :, :, *[slice(None, None, s) for s in part.strides]]
+    groups, rows, channels = x.shape[:3]
+    features, size = w.shape[1], math.prod(part.counts)
+    w = w.reshape(groups, features, channels)
+    if x.strides[2] == x.itemsize or channels == 1:
+        matrix = np.moveaxis(x, 2, -1).reshape(groups, rows * size, channels)
+        out = np.matmul(matrix, w.swapaxes(1, 2)).reshape(groups, rows, *part.counts, features)
+        return np.moveaxis(out, -1, 2)
+    out = np.matmul(w[:, None], x.reshape(groups, rows, channels, size))
+    return out.reshape(groups, rows, features, *part.counts)
+
+
+def _along_groups(x: Any, w: Any, part: _Part) -> Any:
+    rank = x.ndim - 3
+    x = _laid_out(x, part.pads, (1, *range(3, x.ndim), 2, 0))
+    taps = w.shape[3:]
+    kernel = np.ascontiguousarray(np.moveaxis(w[:, 0], 0, -1))  # (channels, *taps, groups)
+    group, row, channel = 0, 1, 2
+    places, offsets = range(3, 3 + rank), range(3 + rank, 3 + 2 * rank)
+    view = _windows(x, taps, part)
+    labels, kernel_labels = [group, row, channel, *places, *offsets], [channel, *offsets, group]
+    out = np.einsum(view, labels, kernel, kernel_labels, [row, *places, group])
+    return np.moveaxis(out, -1, 0)[:, :, None]
+
+
+def _scattered(x: Any, w: Any, part: _Part) -> Any:
+    """One product with all taps at every element of x, then every tap's part, shifted, added to the result."""
+    groups, rows, channels, *lengths = x.shape
+    features, taps = w.shape[1], w.shape[3:]
+    w = np.moveaxis(w, (1, 2), (-2, -1)).reshape(groups, -1, channels)
+    together = _lies(x, (0, 1, *range(3, x.ndim), 2))  # else every row's own matrix needs no copy
+    order = (0, 1) if together else (1, 0)
+    out = np.zeros((groups, *[(features, rows)[a] for a in order], *part.counts), x.dtype)
+    out = out if together else out.swapaxes(1, 2)
+    shifts = [_shift(tap, lengths, part) for tap in itertools.product(*map(range, taps))]
+    row_bytes = groups * w.shape[1] * math.prod(lengths) * x.itemsize
+    count = max(1, _PART // row_bytes)
+    for i in range(0, rows, count):
+        some = x[:, i : i + count]
+        if together:
+            matrix = np.moveaxis(some, 2, -1).reshape(groups, -1, channels).swapaxes(1, 2)
+            products = np.matmul(w, matrix).reshape(groups, len(shifts), features, -1, *lengths)
+        else:
+            products = np.matmul(w[:, None], some.reshape(groups, -1, channels, math.prod(lengths)))
+            products = products.reshape(groups, -1, len(shifts), features, *lengths)
+            products = np.moveaxis(products, 1, 3)
+        for number, (source, target) in enumerate(shifts):
+            into = out[:, :, i : i + count, *target]
+            np.add(into, products[:, number, :, :, *source], out=into)
+    return out.swapaxes(1, 2)
+
+
+def _shift(tap: Sequence[int], lengths: Sequence[int], part: _Part) -> tuple[list[slice], list[slice]]:
+    """The elements of x that a tap sees, and the positions at which it does."""
+    source, target = [], []
+    for k, n, count, spread, (low, _) in zip(tap, lengths, part.counts, part.spreads, part.pads, strict=True):
+        offset = k * spread - low  # position y sees element y + offset
+        first, last = max(0, -offset), max(min(count, n - offset), 0)
+        target.append(slice(first, last))
+        source.append(slice(first + offset, last + offset))
+    return source, target
+
+
+def _gathered(x: Any, w: Any, part: _Part) -> Any:
+    """The matrix of windows, (rows, positions) by (taps, channels), times that of the kernel, part by part."""
+    view, turned = _seen(x, w.shape[3:], part, True)
+    rank = x.ndim - 3
+    lengths, features = view.shape[1:2] + view.shape[3 : 3 + rank], w.shape[1]
+    windows = view.transpose(0, 1, *range(3, view.ndim), 2)
+    kernel = np.moveaxis(w, (1, 2), (-1, -2)).reshape(w.shape[0], -1, features)
+    out = np.empty((w.shape[0], *lengths, features), x.dtype)
+    for i, j in _parts(lengths, x.itemsize * kernel.size // features):
+        matrix, target = _copied(windows[:, i, j], rank + 1, turned), out[:, i, j]
+        if target.flags.c_contiguous:
+            np.matmul(matrix, kernel, out=target.reshape(*matrix.shape[:2], features))
+        else:
+            target[...] = np.matmul(matrix, kernel).reshape(target.shape)
+    return np.moveaxis(out, -1, 2)
+
+
+def _correlated(x: Any, w: Any, part: _Part) -> Any:
+    """As `_gathered`, where taps are more than positions: the matrix, transposed, is (channels, taps) by (positions,
+    rows)."""
+    view, turned = _seen(x, w.shape[3:], part, False)
+    rank = x.ndim - 3
+    places, offsets = range(3, 3 + rank), range(3 + rank, view.ndim)
+    windows = view.transpose(0, 2, *offsets, *places, 1)
+    kernel = np.moveaxis(w, 1, -1)
+    groups, features = w.shape[:2]
+    count = math.prod(part.counts) * view.shape[1]
+    out = np.zeros((groups, count, features), x.dtype)
+    for i, j in _parts(kernel.shape[1:-1], x.itemsize * groups * count):
+        matrix = _copied(windows[:, i, j], rank + 1, turned)
+        out += np.matmul(matrix.swapaxes(1, 2), kernel[:, i, j].reshape(groups, -1, features))
+    return np.moveaxis(out.reshape(groups, *part.counts, view.shape[1], features), (-2, -1), (1, 2))
+
+
+def _seen(x: Any, taps: Sequence[int], part: _Part, forwards: bool) -> tuple[Any, bool]:
+    """The view of what the taps see, on memory laid out for copying it in long runs.
+
+    Args:
+        x: the array.
+        taps: the lengths of the kernel.
+        part: the convolution.
+        forwards: rows and positions make the long side of the matrix; else channels and taps do.
+
+    Returns:
+        The view, and whether the matrix is copied with its long side last in memory.
+    """
+    outer, inner = (1, 2) if forwards else (2, 1)
+    (many, step), (few, tap_step) = (part.counts, part.strides), (tuple(taps), part.spreads)
+    if not forwards:
+        many, step, few, tap_step = few, tap_step, many, step
+    along_short = x.shape[inner] * (few[-1] if tap_step[-1] == 1 else 1)
+    along_long = many[-1] if step[-1] == 1 else many[-1] / 4
+    turned = along_long > along_short
+    order = (*range(x.ndim),) if turned else (0, outer, *range(3, x.ndim), inner)
+    return _windows(_laid_out(x, part.pads, order), taps, part), turned
+
+
+def _copied(block: Any, short: int, turned: bool) -> Any:
+    """The matrices (groups, long side, short side) of a block of windows, as copied in one of two orders."""
+    groups, *lengths = block.shape
+    split = len(lengths) - short
+    if not turned:
+        return block.reshape(groups, math.prod(lengths[:split]), math.prod(lengths[split:]))
+    order = (0, *range(1 + split, block.ndim), *range(1, 1 + split))
+    flat = block.transpose(order).reshape(groups, math.prod(lengths[split:]), math.prod(lengths[:split]))
+    return flat.swapaxes(1, 2)
+
+
+def _parts(lengths: Sequence[int], unit: int) -> Iterator[tuple[slice, slice]]:
+    """Ranges of the first two axes of the long side whose windows fit into the cache.
+
+    Args:
+        lengths: of the long side's axes.
+        unit: the bytes that one element of the long side takes.
+    """
+    outer, first = lengths[0], lengths[1]
+    whole = unit * math.prod(lengths[1:])
+    if whole <= _PART:
+        count = _PART // whole
+        for i in range(0, outer, count):
+            yield slice(i, i + count), slice(None)
+        return
+    count = max(1, _PART // (whole // first))
+    for i in range(outer):
+        for j in range(0, first, count):
+            yield slice(i, i + 1), slice(j, j + count)

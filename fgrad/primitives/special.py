@@ -1,0 +1,356 @@
+"""Special functions: error, gamma, beta, zeta, Bessel. Their values are SciPy's.
+
+SciPy is imported when a value is needed for the first time. Without it erf, erfc and lgamma are Python's own, and
+erf_inv is made of the quantiles of `statistics.NormalDist`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.aval import Array, ShapedArray
+from fgrad.core.primitive import ZERO, Sample, Zero
+from fgrad.errors import MissingExtraError, NonDifferentiableError, ShapeError, message
+from fgrad.primitives.comparison import eq, select
+from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.exponential import exp, log, log1p, pow, square
+from fgrad.primitives.families import draw, floats
+from fgrad.primitives.rounding import sign
+from fgrad.primitives.special_series import beta_derivative, gamma_derivative, zeta_derivative
+
+__all__ = [
+    "bessel_ie",
+    "betainc",
+    "digamma",
+    "erf",
+    "erf_inv",
+    "erfc",
+    "gamma_density",
+    "igamma",
+    "igammac",
+    "lgamma",
+    "polygamma",
+    "zeta",
+]
+
+_FALLBACKS: dict[str, Callable[[float], float]] = {}
+
+
+@cache
+def scipy_function(name: str) -> Any:
+    """A function of `scipy.special`, or what stands for it where SciPy is not installed.
+
+    Raises:
+        MissingExtraError: nothing does.
+    """
+    try:
+        return getattr(importlib.import_module("scipy.special"), name)
+    except ImportError:
+        fallback = _FALLBACKS.get(name)
+        if fallback is None:
+            what = f"this function needs scipy.special.{name}, and SciPy is not installed."
+            raise MissingExtraError(message(what, cure="Install it: pip install 'fgrad[scipy]'.")) from None
+        return np.vectorize(fallback, otypes=[np.float64])
+
+
+def _lgamma(x: float) -> float:
+    try:
+        return math.lgamma(x)
+    except (ValueError, OverflowError):  # poles, and beyond the largest number
+        return math.inf
+
+
+def _erf_inv(x: float) -> float:
+    if abs(x) < 1:
+        return statistics.NormalDist().inv_cdf((x + 1) / 2) / math.sqrt(2)
+    return math.copysign(math.inf, x) if abs(x) == 1 else math.nan
+
+
+_FALLBACKS.update(erf=math.erf, erfc=math.erfc, gammaln=_lgamma, erfinv=_erf_inv)
+
+
+class Special(Elementwise):
+    """An element-wise function of real numbers, computed in single or double precision."""
+
+    function: str
+    """The name of the function in `scipy.special`."""
+
+    def impl(self, *xs: Array, **params: Any) -> Array:
+        dtype = self._dtype([np.asarray(x).dtype if not isinstance(x, (int, float)) else type(x) for x in xs])
+        computed = np.dtype(np.float32) if dtype.itemsize < 4 else dtype
+        given = [x if np.asarray(x).dtype.kind in "iu" else np.asarray(x, computed) for x in xs]
+        return np.asarray(self.compute(*given, **params)).astype(dtype, copy=False)[()]
+
+    def compute(self, *xs: Any, **params: Any) -> Any:
+        """The values at floating-point numbers."""
+        return scipy_function(self.function)(*xs)
+
+    def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
+        return self._dtype(keys)
+
+    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
+        dtype = np.result_type(*[key(0) if isinstance(key, type) else key for key in keys])
+        if dtype.kind == "c":
+            cure = "It takes real numbers."
+            raise ShapeError(message(f"`{self.name}` is not defined for {dtype}.", cure=cure))
+        return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+    def inplace(self, *args: Any, **params: Any) -> bool:
+        return False
+
+
+class Erf(Special):
+    """`erf(x)`: 2/√π·∫₀ˣ exp(−t²) dt."""
+
+    function, samples = "erf", floats(-3, 3, hard=(0.0, -0.0, 5.0))
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return (2 / math.sqrt(math.pi)) * exp(-square(x))
+
+
+class Erfc(Special):
+    """`erfc(x)`: 1 − erf(x), accurate where that is small."""
+
+    function, samples = "erfc", floats(-3, 3, hard=(0.0, -0.0, 5.0))
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return (-2 / math.sqrt(math.pi)) * exp(-square(x))
+
+
+class ErfInv(Special):
+    """`erf_inv(x)`: the number whose `erf` is x."""
+
+    function, samples = "erfinv", floats(-0.9, 0.9, hard=(0.0, -0.5))
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return (math.sqrt(math.pi) / 2) * exp(square(out))
+
+
+class Lgamma(Special):
+    """`lgamma(x)`: log |Γ(x)|."""
+
+    function, samples = "gammaln", floats(0.5, 5, hard=(1.0, 2.0, -0.5, 30.0))
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return digamma(x)
+
+
+class Digamma(Special):
+    """`digamma(x)`: ψ(x) = Γ′(x)/Γ(x)."""
+
+    function, samples = "digamma", floats(0.5, 5, hard=(1.0, 2.0, -0.5, 30.0))
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return polygamma(1, x)
+
+
+class Polygamma(Special):
+    """`polygamma(n, x)`: the n-th derivative of ψ at x, for integers n from 0 on; it has no derivative by n."""
+
+    function = "polygamma"
+    samples = (
+        Sample(np.array([0, 1, 2, 3]), draw(0.5, 5, (4,))),
+        Sample(np.int64(1), draw(0.5, 5, (2, 3))),
+        Sample(np.int64(2), draw(0.5, 5)),
+        Sample(np.int64(1), draw(0.5, 5, (0,))),
+        Sample(np.int64(1), np.array([-0.5, 1.0, 30.0])),
+    )
+
+    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
+        whole = isinstance(keys[0], np.dtype) and keys[0].kind in "iu"
+        return super()._dtype(keys[1:] if whole or keys[0] is int else keys)
+
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array | Zero:
+        if ts[0] is not ZERO:
+            what = "polygamma(n, x) has no derivative by n: it is defined for integers."
+            raise NonDifferentiableError(message(what, cure="Take integers, or stop_gradient(n)."))
+        return super().jvp(out, xs, ts)
+
+    def derivative(self, out: Array, n: Array, x: Array) -> Any:
+        return 0.0, lambda: polygamma(n + 1, x)
+
+
+class Zeta(Special):
+    """`zeta(x, q, order=)`: Hurwitz' ζ(x, q) = Σ (q + k)⁻ˣ, for x > 1; its derivative by x of a given order."""
+
+    function = "zeta"
+    samples = (
+        *[Sample(draw(1.5, 5, (2, 3)), draw(0.5, 4, (2, 3)), order=n) for n in (0, 1, 2)],
+        Sample(draw(2, 4), draw(0.5, 4, (3,)), order=0),
+        Sample(draw(2, 4), draw(1, 4), order=0),
+        Sample(draw(2, 4, (0,)), draw(1, 4), order=1),
+    )
+
+    def compute(self, *xs: Any, order: int = 0) -> Any:
+        return zeta_derivative(xs[0], xs[1], order) if order else super().compute(*xs)
+
+    def derivative(self, out: Array, x: Array, q: Array, *, order: int = 0) -> Any:
+        def by_q() -> Array:
+            further = x * zeta(x + 1, q, order=order)
+            return -(further + order * zeta(x + 1, q, order=order - 1)) if order else -further
+
+        return lambda: zeta(x, q, order=order + 1), by_q
+
+
+class Igamma(Special):
+    """`igamma(a, x, order=)`: P(a, x) = ∫₀ˣ tᵃ⁻¹e⁻ᵗ dt / Γ(a); its derivative by a of a given order."""
+
+    function = "gammainc"
+    samples = (
+        *[Sample(draw(0.5, 4, (2, 3)), draw(0.2, 8, (2, 3)), order=n) for n in (0, 1, 2)],
+        Sample(draw(1, 4), draw(0.5, 4, (3,)), order=0),
+        Sample(draw(1, 4), draw(1, 4), order=0),
+        Sample(draw(1, 4, (0,)), draw(1, 4), order=1),
+    )
+
+    def compute(self, *xs: Any, order: int = 0) -> Any:
+        if not order:
+            return super().compute(*xs)
+        return gamma_derivative(xs[0], xs[1], order, scipy_function("gammaln"), scipy_function("polygamma"))
+
+    def derivative(self, out: Array, a: Array, x: Array, *, order: int = 0) -> Any:
+        return lambda: igamma(a, x, order=order + 1), lambda: gamma_density(a, x, order)
+
+
+class Igammac(Special):
+    """`igammac(a, x)`: Q(a, x) = 1 − P(a, x), accurate where that is small."""
+
+    function = "gammaincc"
+    samples = (
+        Sample(draw(0.5, 4, (2, 3)), draw(0.2, 8, (2, 3))),
+        Sample(draw(1, 4), draw(0.5, 4, (3,))),
+        Sample(draw(1, 4), draw(1, 4)),
+        Sample(draw(1, 4, (0,)), draw(1, 4)),
+    )
+
+    def derivative(self, out: Array, a: Array, x: Array) -> Any:
+        return lambda: -igamma(a, x, order=1), lambda: -gamma_density(a, x)
+
+
+class Betainc(Special):
+    """`betainc(a, b, x, order=)`: I(x; a, b) = ∫₀ˣ tᵃ⁻¹(1 − t)ᵇ⁻¹ dt / B(a, b); its derivative of orders by a and b."""
+
+    function = "betainc"
+    samples = (
+        *[
+            Sample(draw(0.5, 4, (2, 3)), draw(0.5, 4, (2, 3)), draw(0.1, 0.9, (2, 3)), order=order)
+            for order in ((0, 0), (1, 0), (0, 1), (1, 1))
+        ],
+        Sample(draw(1, 4), draw(1, 4), draw(0.1, 0.9, (3,)), order=(0, 0)),
+        Sample(draw(1, 4), draw(1, 4), draw(0.1, 0.9), order=(0, 0)),
+        Sample(draw(1, 4, (0,)), draw(1, 4), draw(0.1, 0.9), order=(0, 1)),
+    )
+
+    def compute(self, *xs: Any, order: tuple[int, int] = (0, 0)) -> Any:
+        if order == (0, 0):
+            return super().compute(*xs)
+        return beta_derivative(xs[0], xs[1], xs[2], order, scipy_function("gammaln"), scipy_function("polygamma"))
+
+    def derivative(self, out: Array, a: Array, b: Array, x: Array, *, order: tuple[int, int] = (0, 0)) -> Any:
+        i, j = order
+        return (
+            lambda: betainc(a, b, x, order=(i + 1, j)),
+            lambda: betainc(a, b, x, order=(i, j + 1)),
+            lambda: beta_density(a, b, x, order),
+        )
+
+
+class BesselIe(Special):
+    """`bessel_ie(x, order=)`: e^−|x|·Iₙ(x), the modified Bessel function of an integer order, scaled.
+
+    I′ₙ = (Iₙ₋₁ + Iₙ₊₁)/2: no division, so that derivatives are exact at 0. That of e^−|x| there is 0.
+    """
+
+    function = "ive"
+    samples = tuple(Sample(*s.args, order=n) for n in (0, 1, 2) for s in floats(0.5, 5, hard=(-3.0, 1e-3, 30.0)))
+
+    def compute(self, *xs: Any, order: int) -> Any:
+        if order < 2:
+            return scipy_function(f"i{order}e")(*xs)
+        return scipy_function("ive")(order, *xs)
+
+    def derivative(self, out: Array, x: Array, *, order: int) -> Array:
+        slope = (
+            bessel_ie(x, order=1)
+            if order == 0
+            else 0.5 * (bessel_ie(x, order=order - 1) + bessel_ie(x, order=order + 1))
+        )
+        return slope - sign(x) * out
+
+
+erf = Erf()
+erfc = Erfc()
+erf_inv = ErfInv()
+lgamma = Lgamma()
+digamma = Digamma()
+polygamma = Polygamma()
+zeta = Zeta()
+igamma = Igamma()
+igammac = Igammac()
+betainc = Betainc()
+bessel_ie = BesselIe()
+
+
+def gamma_density(a: Array, x: Array, order: int = 0) -> Array:
+    """The derivative of some order by a of xᵃ⁻¹e⁻ˣ/Γ(a), the derivative of `igamma` by x."""
+    at_zero = eq(x, 0)
+    log_x = log(select(at_zero, 1.0, x))
+    density = select(
+        at_zero,
+        pow(select(at_zero, x, 1.0), a - 1) * exp(-lgamma(a)),
+        exp((a - 1) * log_x - x - lgamma(a)),
+    )
+    slopes = {(i, 0): -polygamma(i - 1, a) for i in range(1, order + 1)}
+    if order:
+        slopes[1, 0] = log_x + slopes[1, 0]
+    return density * _exponential_factor(slopes, (order, 0)) if order else density
+
+
+def beta_density(a: Array, b: Array, x: Array, order: tuple[int, int] = (0, 0)) -> Array:
+    """The derivative of some orders by a and b of xᵃ⁻¹(1 − x)ᵇ⁻¹/B(a, b), the derivative of `betainc` by x."""
+    ends = eq(x, 0), eq(x, 1)
+    log_x, log_y = log(select(ends[0], 1.0, x)), log1p(-select(ends[1], 0.0, x))
+    powers = [
+        select(end, pow(select(end, v, 1.0), c - 1), exp((c - 1) * log_v))
+        for end, v, c, log_v in ((ends[0], x, a, log_x), (ends[1], 1 - x, b, log_y))
+    ]
+    density = powers[0] * powers[1] * exp(lgamma(a + b) - lgamma(a) - lgamma(b))
+    if order == (0, 0):
+        return density
+    slopes: dict[tuple[int, int], Array] = {}
+    for i in range(order[0] + 1):
+        for j in range(order[1] + 1):
+            if i + j:
+                slope = polygamma(i + j - 1, a + b)
+                slope = slope if j else slope - polygamma(i - 1, a)
+                slopes[i, j] = slope if i else slope - polygamma(j - 1, b)
+    if order[0]:
+        slopes[1, 0] = slopes[1, 0] + log_x
+    if order[1]:
+        slopes[0, 1] = slopes[0, 1] + log_y
+    return density * _exponential_factor(slopes, order)
+
+
+def _exponential_factor(slopes: dict[tuple[int, int], Array], order: tuple[int, int]) -> Array:
+    """What a derivative of e^g is to be divided by e^g for, given those of g: by the product rule, order by order."""
+    known: dict[tuple[int, int], Array] = {(0, 0): 1.0}
+    for i in range(order[0] + 1):
+        for j in range(order[1] + 1):
+            if not i + j:
+                continue
+            p_range, q_range, step = (range(i), range(j + 1), (1, 0)) if i else (range(1), range(j), (0, 1))
+            total: Any = 0.0
+            for p in p_range:
+                for q in q_range:
+                    weight = math.comb(i - step[0], p) * math.comb(j - step[1], q)
+                    rest = (i - step[0] - p, j - step[1] - q)
+                    total = total + weight * known[rest] * slopes[p + step[0], q + step[1]]
+            known[i, j] = total
+    return known[order]

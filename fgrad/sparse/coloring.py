@@ -1,0 +1,174 @@
+"""Colourings: which columns (rows, for a reverse pass) of a sparse matrix can be computed in one pass.
+
+Columns that share no row can: their sum still shows every entry. A symmetric matrix needs fewer passes, since an entry
+may be read from its own column or from its mirror image.
+
+Source: Curtis, Powell and Reid, "On the estimation of sparse Jacobian matrices" (1974); Coleman and Moré, "Estimation
+of sparse Jacobian matrices and graph coloring problems" (1983); Gebremedhin, Manne and Pothen, "What color is your
+Jacobian?" (2005).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fgrad.errors import ArgumentError, message
+from fgrad.sparse.matrix import Pattern
+from fgrad.sparse.sets import ascending
+from fgrad.tree.table import describe
+
+__all__ = ["Colors", "as_colors", "color_columns", "color_symmetric", "lower_bound", "mirrored"]
+
+Colors = NDArray[np.int64]
+"""One colour, from 0 on, for each column."""
+
+
+def lower_bound(pattern: Pattern) -> int:
+    """As many colours as the fullest row has entries are needed."""
+    return int(np.bincount(pattern.rows).max()) if pattern.nse else 0
+
+
+def color_columns(pattern: Pattern) -> Colors:
+    """Colours such that no two columns of one colour have an entry in the same row.
+
+    Tries what is best for banded matrices, colours in turn; then two greedy colourings, with the columns in order and
+    with those in front that share rows with most others ("largest first"). It stops where the lower bound is met.
+    """
+    count, least = pattern.shape[1], lower_bound(pattern)
+    if least == 0:
+        return np.zeros(count, np.int64)
+    in_turn = np.arange(count) % least
+    if least >= count or _clash(pattern, in_turn) is None:
+        return in_turn
+    best = _greedy(pattern, range(count))
+    if best.max() + 1 > least:
+        crowd = np.bincount(pattern.rows, minlength=pattern.shape[0])[pattern.rows]
+        crowded = np.bincount(pattern.columns, weights=crowd, minlength=count)
+        other = _greedy(pattern, np.argsort(-crowded, kind="stable").tolist())
+        best = min(best, other, key=np.max)
+    return best
+
+
+def _greedy(pattern: Pattern, order: Iterable[int]) -> Colors:
+    """Gives every column the first colour that its rows have not seen; these are kept as bits of one integer a row."""
+    by_column = _neighbours(pattern.columns, pattern.rows, pattern.shape[1])
+    seen = [0] * pattern.shape[0]
+    colors = [0] * pattern.shape[1]
+    for column in order:
+        rows = by_column[column]
+        taken = 0
+        for row in rows:
+            taken |= seen[row]
+        bit = ~taken & (taken + 1)
+        for row in rows:
+            seen[row] |= bit
+        colors[column] = bit.bit_length() - 1
+    return np.array(colors, np.int64)
+
+
+def color_symmetric(pattern: Pattern) -> Colors:
+    """Colours of a symmetric pattern such that each entry can be read from its column or from its mirror image.
+
+    It is a star colouring: neighbours differ, and every path of four has three colours. Found greedily: of two vertices
+    with a common neighbour, both may have the same colour only where that of the neighbour is lower. A colouring of the
+    columns will do as well where it has fewer colours.
+    """
+    count = pattern.shape[1]
+    columns = color_columns(pattern)
+    neighbours = _neighbours(pattern.columns, pattern.rows, count)
+    degrees = np.bincount(pattern.columns, minlength=count)
+    best = _star(neighbours, np.argsort(-degrees, kind="stable").tolist())
+    if best.max(initial=0) > 1 and degrees.min() < degrees.max():
+        best = min(best, _star(neighbours, range(count)), key=np.max)
+    return best if best.max(initial=0) <= columns.max(initial=0) else columns
+
+
+def _star(neighbours: list[list[int]], order: Iterable[int]) -> Colors:
+    around = [0] * len(neighbours)  # the colours of the neighbours, as bits
+    own = [0] * len(neighbours)  # the colour, as a bit; 0 while there is none
+    for vertex in order:
+        taken = 0
+        for other in neighbours[vertex]:
+            bit = own[other]
+            taken |= bit | (around[other] & (bit - 1)) if bit else around[other]
+        bit = ~taken & (taken + 1)
+        own[vertex] = bit
+        for other in neighbours[vertex]:
+            if other != vertex:
+                around[other] |= bit
+    return np.array([bit.bit_length() - 1 for bit in own], np.int64)
+
+
+def mirrored(pattern: Pattern, colors: Colors) -> NDArray[np.bool_]:
+    """Which entries of a symmetric pattern cannot be read from their own column, but from their mirror image's.
+
+    Raises:
+        ArgumentError: some entry can be read from neither.
+    """
+    count = int(colors.max(initial=-1)) + 1
+    rows, columns = pattern.rows, pattern.columns
+    keys = rows * count + colors[columns]
+    alone = _once(keys)
+    image = _once_at(keys, columns * count + colors[rows])
+    if not (alone | image).all():
+        row, column = pattern.indices[int(np.argmin(alone | image))].tolist()
+        what = f"coloring of sparse_hessian hides entry ({row}, {column}): another entry of its row has its colour,"
+        what += " and so it is with its mirror image."
+        raise ArgumentError(message(what, cure="Leave coloring out, or give a star colouring."))
+    return ~alone
+
+
+def _once(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which numbers come once."""
+    return _once_at(keys, keys)
+
+
+def _once_at(keys: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the numbers asked for come exactly once among the keys."""
+    known = np.sort(keys, kind="stable")
+    found: NDArray[np.bool_] = np.searchsorted(known, asked, "right") - np.searchsorted(known, asked, "left") == 1
+    return found
+
+
+def as_colors(given: Any, pattern: Pattern, verb: str, symmetric: bool) -> Colors:
+    """The colouring that the user gave.
+
+    Raises:
+        ArgumentError: it is no colour per column, or two columns of one colour have an entry in the same row.
+    """
+    colors = np.asarray(given)
+    count = pattern.shape[1]
+    if colors.shape != (count,) or colors.dtype.kind not in "iu" or colors.min(initial=0) < 0:
+        what = f"coloring of {verb} must be one integer from 0 on for each of {count} columns, got {describe(given)}."
+        raise ArgumentError(message(what, cure="Leave it out: a colouring is found from the pattern."))
+    colors = colors.astype(np.int64)
+    clash = None if symmetric else _clash(pattern, colors)
+    if clash is not None:
+        first, second, row = clash
+        what = f"coloring of {verb} gives columns {first} and {second} the same colour, but both have entries"
+        raise ArgumentError(message(f"{what} in row {row}.", cure="Leave it out: one is found from the pattern."))
+    return colors
+
+
+def _clash(pattern: Pattern, colors: Colors) -> tuple[int, int, int] | None:
+    """Two columns of one colour with an entry in the same row, and that row."""
+    count = int(colors.max(initial=-1)) + 1
+    keys = pattern.rows * count + colors[pattern.columns]
+    if len(ascending(keys)) == len(keys):
+        return None
+    order = np.argsort(keys, kind="stable")
+    twice = int(np.flatnonzero(keys[order][1:] == keys[order][:-1])[0])
+    first, second = pattern.columns[order[twice]], pattern.columns[order[twice + 1]]
+    return int(first), int(second), int(pattern.rows[order[twice]])
+
+
+def _neighbours(of: NDArray[np.int64], to: NDArray[np.int64], count: int) -> list[list[int]]:
+    """For each number from 0 to `count` what stands beside it."""
+    order = np.argsort(of, kind="stable")
+    ends = np.cumsum(np.bincount(of, minlength=count)).tolist()
+    flat = to[order].tolist()
+    return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,126 @@
+"""Memory and work of compiled programs: as they are measured."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fgrad
+import fgrad.numpy as fnp
+
+SIZE = 700
+BUFFERS = 200_000  # NumPy's own, where the operands of a ufunc do not lie in the same order
+X = np.linspace(0.1, 1.0, SIZE * SIZE).reshape(SIZE, SIZE)
+WEIGHTS = np.full((SIZE, SIZE), 0.01)
+
+
+def let(*values: Any) -> Any:
+    """`let(x, y, f)` is f(x, y): names for values inside an expression."""
+    return values[-1](*values[:-1])
+
+
+def network(x: Any) -> Any:
+    for _ in range(5):
+        x = np.tanh(x @ WEIGHTS)
+    return x.sum()
+
+
+def block(x: Any) -> Any:
+    return np.sin(np.sin(np.sin(x)))
+
+
+PROGRAMS: dict[str, Any] = {
+    "in place": lambda x: np.exp(np.sin(x) * x),
+    "live values": lambda x: let(np.sin(x), lambda y: (y, np.exp(y), -y)),
+    "views": lambda x: let(np.sin(x), lambda y: np.exp(y.T[::2]) + y[::2]),
+    "views that are returned": lambda x: let(np.sin(x), lambda y: (y.T, y[0])),
+    "copies by reshape": lambda x: np.exp(fnp.reshape(np.sin(x).T, (-1,))),
+    "views by reshape": lambda x: np.exp(fnp.reshape(np.sin(x), (-1,))),
+    "argument as it is": lambda x: (x, x),
+    "broadcast": lambda x: fnp.broadcast_to(x[0], (SIZE, SIZE)) + np.sin(x),
+    "products": lambda x: (x @ x) @ (x.T @ x),
+    "reductions": lambda x: (np.exp(x).sum(axis=0), np.max(np.sin(x), axis=1)),
+    "statistics": lambda x: fnp.std(x, axis=0),
+    "choice": lambda x: np.where(x > 0.5, np.sin(x), np.cos(x)),
+    "narrow numbers": lambda x: np.sin(x.astype(np.float32)) * np.float32(2.0),
+    "joined": lambda x: np.concatenate([np.sin(x), x], axis=0) * 2.0,
+    "cumulative": lambda x: fnp.cumsum(np.sin(x), axis=0),
+    "gathered": lambda x: x[np.arange(SIZE // 2)] * 2.0,
+    "sorted": fgrad.grad(lambda x: (fnp.sort(x, axis=0) * x).sum()),
+    "gradient of a network": fgrad.grad(network),
+    "gradient of a product": fgrad.grad(lambda x: fnp.prod(x, axis=0).sum()),
+    "gradient of a maximum": fgrad.grad(lambda x: fnp.max(np.sin(x), axis=1).sum()),
+    "checkpoints": fgrad.grad(lambda x: fgrad.checkpoint(block)(fgrad.checkpoint(block)(x)).sum()),
+    "hessian-vector product": lambda x: fgrad.hvp(network, (x,), (x,)),
+}
+
+
+def measured(run: Any) -> int:
+    run()
+    tracemalloc.start()
+    try:
+        out = run()
+        peak = tracemalloc.get_traced_memory()[1]
+        del out
+        return peak
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_peak_is_what_is_measured(name: str) -> None:
+    lowered = fgrad.jit(PROGRAMS[name]).lower(X)
+    function = lowered.compile().function
+    analysis = lowered.memory_analysis()
+    assert analysis.peak_memory_in_bytes == pytest.approx(measured(lambda: function(X)), rel=0.03, abs=BUFFERS)
+    assert analysis.peak_size == analysis.peak_memory_in_bytes
+    assert analysis.temp_size_in_bytes == analysis.peak_memory_in_bytes - analysis.output_size_in_bytes
+    assert analysis.argument_size_in_bytes == X.nbytes
+    outs = [y for y in function(X) if np.ndim(y)]
+    assert analysis.output_size_in_bytes == sum(y.nbytes for y in outs)
+
+
+def test_constants_are_counted_once() -> None:
+    analysis = fgrad.jit(lambda x: x @ WEIGHTS + WEIGHTS).lower(X).memory_analysis()
+    assert analysis.constant_size_in_bytes == WEIGHTS.nbytes
+
+
+def test_small_programs_let_go_when_they_return() -> None:
+    small = np.ones(1000)
+    f = fgrad.jit(lambda x: np.sin(np.sum(np.sin(x) + 1.0)) + x)
+    function = f.lower(small).compile().function
+    expected = measured(lambda: function(small))
+    assert f.lower(small).memory_analysis().peak_memory_in_bytes == pytest.approx(expected, rel=0.1)
+
+
+def test_shapes_are_enough() -> None:
+    lowered = fgrad.jit(np.sin).lower(fgrad.ShapeDtypeStruct((10**9,), np.float32))
+    assert lowered.memory_analysis().peak_memory_in_bytes == 4 * 10**9
+    assert lowered.compile().memory_analysis() == lowered.memory_analysis()
+
+
+def test_work() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return np.exp(x @ y).T.sum(axis=0)
+
+    cost = fgrad.jit(f).lower(np.ones((3, 4), np.float32), np.ones((4, 5), np.float32)).cost_analysis()
+    assert cost.primitives["dot_general"].flops == 2 * 3 * 4 * 5
+    assert cost.primitives["dot_general"].bytes_accessed == 4 * (12 + 20 + 15)
+    assert cost.primitives["exp"].flops == 15
+    assert cost.primitives["reduce_sum"].flops == 15
+    assert "transpose" not in cost.primitives
+    assert cost.flops == 120 + 15 + 15
+    assert cost.bytes_accessed == sum(work.bytes_accessed for work in cost.primitives.values())
+    assert fgrad.jit(lambda n: n + n).lower(np.arange(5)).cost_analysis().flops == 0
+
+
+def test_work_of_gradients() -> None:
+    """Reverse mode costs a small multiple of the function: of a product of matrices, three times as much."""
+    plain = fgrad.jit(network).lower(X).cost_analysis()
+    gradient = fgrad.jit(fgrad.value_and_grad(network)).lower(X).cost_analysis()
+    assert gradient.primitives["dot_general"].flops == 2 * plain.primitives["dot_general"].flops
+    again = fgrad.jit(fgrad.value_and_grad(fgrad.checkpoint(network))).lower(X).cost_analysis()
+    assert again.primitives["dot_general"].flops == 3 * plain.primitives["dot_general"].flops

@@ -1,0 +1,169 @@
+"""convolution: its value by the definition, its rules, and what its derivatives are."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fgrad
+from fgrad.errors import ShapeError
+from fgrad.primitives import convolution_kernels as kernels
+from fgrad.primitives.convolution import convolution, flipped
+from tests.primitives.convolutions import Case, cases, naive
+from tests.primitives.rules import check_rules
+
+PLAIN = (1, 0, 0, 1, 1)
+IMAGES: dict[str, Any] = {"dimension_numbers": (((1,), (1,)), ((), ()), ((2, 3), (2, 3)))}
+GROUPED: dict[str, Any] = {"dimension_numbers": (((2,), (2,)), ((0,), (0,)), ((3,), (3,)))}
+
+
+def draw(*shape: int, seed: int = 0, dtype: Any = np.float64) -> Any:
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+@given(cases(), st.sampled_from([1, 300, 2000, 2**23]))
+@settings(max_examples=150)
+def test_kernel_is_the_definition(case: Case, part: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "_PART", part)
+        out = kernels.convolved(*case)
+    np.testing.assert_array_equal(out, naive(*case))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.complex64, np.complex128, np.int32, np.int8])
+def test_kernel_keeps_the_dtype(dtype: Any) -> None:
+    x, w = np.arange(24).reshape(1, 2, 2, 6).astype(dtype) - 5, np.arange(12).reshape(1, 2, 2, 3).astype(dtype) - 4
+    window = ((1, 1, 1, 1, 1),)
+    out = kernels.convolved(x, w, window)
+    assert out.dtype == dtype
+    np.testing.assert_array_equal(out, naive(x, w, window))
+
+
+@pytest.mark.parametrize(
+    ("way", "x", "w", "window"),
+    [
+        ("_pointwise", (1, 2, 3, 5), (1, 4, 3, 1), PLAIN),
+        ("_along_groups", (8, 2, 1, 5), (8, 1, 1, 3), PLAIN),
+        ("_scattered", (1, 2, 8, 9), (1, 2, 8, 3), PLAIN),
+        ("_gathered", (1, 2, 3, 9), (1, 4, 3, 3), PLAIN),
+        ("_correlated", (1, 2, 3, 9), (1, 4, 3, 7), PLAIN),
+    ],
+)
+def test_ways_to_compute(way: str, x: Any, w: Any, window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    compute = getattr(kernels, way)
+    monkeypatch.setattr(kernels, way, lambda *args: taken.append(way) or compute(*args))
+    out = kernels.convolved(draw(*x), draw(*w, seed=1), (window,))
+    assert taken == [way]
+    np.testing.assert_allclose(out, naive(draw(*x), draw(*w, seed=1), (window,)), rtol=1e-12, atol=1e-13)
+
+
+def test_a_stretched_input_is_not_filled_with_zeros() -> None:
+    plan = kernels._plan((8, 8), (3, 3), ((1, 1, 1, 2, 1),) * 2)
+    taps = [len(range(*part.taps[0].indices(3))) * len(range(*part.taps[1].indices(3))) for part in plan.parts]
+    assert sorted(taps) == [1, 2, 2, 4]
+    assert [part.strides for part in plan.parts] == [(1, 1)] * 4
+
+
+def test_results_lie_with_features_last() -> None:
+    out = kernels.convolved(draw(1, 2, 3, 6, 6), draw(1, 5, 3, 3, 3), (PLAIN,) * 2)
+    assert out.shape == (1, 2, 5, 4, 4)
+    assert np.moveaxis(out, 2, -1).flags.c_contiguous
+
+
+@given(cases(small_and_filled=True), st.data())
+@settings(max_examples=25)
+def test_rules_hold(case: Case, data: Any) -> None:
+    """With the axes of each operand in any order."""
+    x_order, w_order = (data.draw(st.permutations(range(a.ndim))) for a in (case.x, case.w))
+    x, w = (a[()].transpose(order) for a, order in ((case.x, x_order), (case.w, w_order)))
+    at = [tuple(order.index(a) for a in range(3)) for order in (x_order, w_order)]
+    along = [tuple(order.index(a) for a in range(3, len(order))) for order in (x_order, w_order)]
+    numbers = (((at[0][2],), (at[1][2],)), ((at[0][0],), (at[1][0],)), tuple(along))
+    params = {"dimension_numbers": numbers, "window": case.window}
+    np.testing.assert_array_equal(convolution(x, w, **params), naive(*case))
+    check_rules(convolution, [x / 4, w / 4], params)
+
+
+@pytest.mark.parametrize("window", list(itertools.product([1, 2, 3], [-1, 0, 2], [-1, 0, 1], [1, 2], [1, 2])), ids=str)
+def test_derivatives_along_one_axis(window: Any) -> None:
+    """The two transposes against the definition: out is linear in either operand."""
+    x, w = draw(1, 1, 1, 6), draw(1, 1, 1, 3, seed=1)
+    params = {**GROUPED, "window": (window,)}
+    jacobians = fgrad.jacrev(lambda x, w: convolution(x, w, **params), (0, 1))(x, w)
+    for at, (jacobian, operand) in enumerate(zip(jacobians, (x, w), strict=True)):
+        units = np.eye(operand.size).reshape(-1, *operand.shape)
+        columns = [naive(*((unit, w) if at == 0 else (x, unit)), (window,)).ravel() for unit in units]
+        np.testing.assert_allclose(jacobian.reshape(-1, operand.size), np.stack(columns, -1), atol=1e-14)
+
+
+def test_derivatives_are_convolutions() -> None:
+    def loss(x: Any, w: Any) -> Any:
+        return np.sum(convolution(x, w, **IMAGES, window=((2, 1, 1, 1, 1),) * 2) ** 2)
+
+    gradient = fgrad.make_jaxpr(fgrad.grad(loss, (0, 1)))(draw(2, 3, 6, 6), draw(4, 3, 3, 3))
+    names = [eqn.primitive.name for eqn in gradient.eqns]
+    assert names.count("convolution") == 3
+    assert not {"pad", "place", "dot_general"} & set(names)
+
+
+def test_batching_needs_no_loop() -> None:
+    x, w = draw(5, 2, 3, 6, 6), draw(5, 4, 3, 3, 3)
+
+    def f(x: Any, w: Any) -> Any:
+        return convolution(x, w, **IMAGES, window=(PLAIN,) * 2)
+
+    for axes in ((0, 0), (0, None), (None, 0)):
+        args = [v if a == 0 else v[0] for v, a in zip((x, w), axes, strict=True)]
+        jaxpr = fgrad.make_jaxpr(fgrad.vmap(f, axes))(*args)
+        assert [eqn.primitive.name for eqn in jaxpr.eqns if eqn.primitive.name != "transpose"] == ["convolution"]
+        rows = [f(*[v[i] if a == 0 else v for v, a in zip(args, axes, strict=True)]) for i in range(5)]
+        np.testing.assert_allclose(fgrad.vmap(f, axes)(*args), np.stack(rows), rtol=1e-12)
+
+
+def test_nothing_seen_gives_zeros() -> None:
+    far = ((1, 9, -8, 1, 1),)
+    x, w = draw(1, 2, 1, 3), draw(1, 2, 1, 2)
+    out, pull = fgrad.vjp(lambda x, w: convolution(x, w, **GROUPED, window=far), x, w)
+    np.testing.assert_array_equal(out, np.zeros((1, 2, 2, 3)))
+    np.testing.assert_array_equal(pull(np.ones_like(out))[0], np.zeros_like(x))
+    np.testing.assert_array_equal(pull(np.ones_like(out))[1], np.zeros_like(w))
+
+
+def test_flipping() -> None:
+    x = draw(2, 1, 3)
+    np.testing.assert_array_equal(flipped(x, (0, 2)), x[::-1, :, ::-1])
+    assert flipped(x, (1,)) is x
+    assert flipped(x, ()) is x
+
+
+@pytest.mark.parametrize(
+    ("args", "params", "told"),
+    [
+        ((draw(1, 2, 5), draw(1, 2, 3, dtype=np.float32)), GROUPED, "dtypes differ"),
+        ((draw(1, 2, 5, 5), draw(1, 3, 2, 2)), IMAGES, "pairs axis 1 of length 2 with axis 1 of length 3"),
+        ((draw(1, 2, 5), draw(1, 2, 3)), {"dimension_numbers": (((1,), (1,)), ((), ()), ((3,), (2,)))}, "not distinct"),
+        (
+            (draw(1, 2, 5), draw(1, 2, 3)),
+            {"dimension_numbers": (((1,), ()), ((), ()), ((2,), (2,)))},
+            "cannot be paired",
+        ),
+    ],
+)
+def test_refused(args: Any, params: Any, told: str) -> None:
+    with pytest.raises(ShapeError, match=told):
+        fgrad.eval_shape(
+            lambda x, y: convolution(x, y, **params, window=(PLAIN,) * len(params["dimension_numbers"][2][0])), *args
+        )
+
+
+def test_strides_are_positive() -> None:
+    with pytest.raises(ShapeError, match="must be positive"):
+        fgrad.eval_shape(
+            lambda x, y: convolution(x, y, **GROUPED, window=((0, 0, 0, 1, 1),)), draw(1, 2, 3, 5), draw(1, 2, 3, 3)
+        )

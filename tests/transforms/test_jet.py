@@ -1,0 +1,267 @@
+"""Taylor mode: every primitive against nested forward mode, recurrences against closed forms, hard points, costs."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import pkgutil
+from math import factorial
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+import fgrad
+from fgrad.core import ZERO, check_jaxpr, registry
+from fgrad.core.aval import aval_of, is_inexact
+from fgrad.core.primitive import Primitive
+from fgrad.primitives.coefficients import Slopes, convolution, half_square, power, square_term
+from fgrad.primitives.trigonometric import sin, tan
+from fgrad.testing.calls import EXEMPT, examples
+from fgrad.transforms.jet import jet, jet_jaxpr
+from fgrad.transforms.series import Expand, LazySeries, solve
+from fgrad.transforms.stage import trace
+from tests.transforms.curves import directions, nested, nested_derivatives
+
+for room in ("primitives", "control"):
+    package = importlib.import_module(f"fgrad.{room}")
+    for module in pkgutil.iter_modules(package.__path__, f"fgrad.{room}."):
+        importlib.import_module(module.name)
+
+ORDER = 3
+
+
+def cases(primitive: Primitive, rng: np.random.Generator) -> Any:
+    """Functions that apply a primitive, with arguments: at every sample, and at every example of a program."""
+    for sample in primitive.samples:
+
+        def apply(*xs: Any, params: Any = sample.params) -> list[Any]:
+            out = primitive.bind(*xs, **params)
+            return list(out) if primitive.multiple else [out]
+
+        yield apply, [np.asarray(x)[()] for x in sample.draw(rng)]
+    yield from examples(primitive.name, rng)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(registry) if name not in EXEMPT])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_every_primitive_at_every_sample(name: str) -> None:
+    rng = np.random.default_rng(1)
+    for f, xs in cases(registry[name], rng):
+        series = directions(xs, ORDER, rng)
+        outs, found = fgrad.jet(f, tuple(xs), tuple(series))
+        if all(terms is None for terms in series):
+            continue
+        expected = nested_derivatives(f, xs, series, ORDER)
+        for i, y in enumerate(outs):
+            if not is_inexact(aval_of(y).dtype):
+                continue
+            for k, term in enumerate(found[i], 1):
+                assert (np.shape(term), np.asarray(term).dtype) == (np.shape(y), np.asarray(y).dtype)
+                want = np.asarray(expected[k][i])
+                known = np.isfinite(want)  # an infinite slope is no reference
+                scale = max(1.0, float(np.abs(want[known]).max(initial=0)))
+                np.testing.assert_allclose(np.asarray(term)[known], want[known], rtol=1e-7, atol=1e-9 * scale)
+
+
+REFERENCES: dict[str, tuple[Any, Any, float]] = {
+    "exp": (np.exp, mpmath.exp, 0.7),
+    "exp2": (np.exp2, lambda x: mpmath.mpf(2) ** x, 0.7),
+    "expm1": (np.expm1, mpmath.expm1, 1e-3),
+    "log": (np.log, mpmath.log, 0.7),
+    "log2": (np.log2, lambda x: mpmath.log(x, 2), 0.7),
+    "log10": (np.log10, mpmath.log10, 0.7),
+    "log1p": (np.log1p, lambda x: mpmath.log(1 + x), 0.3),
+    "sin": (np.sin, mpmath.sin, 1.1),
+    "cos": (np.cos, mpmath.cos, 1.1),
+    "tan": (np.tan, mpmath.tan, 0.4),
+    "sinh": (np.sinh, mpmath.sinh, 1.1),
+    "cosh": (np.cosh, mpmath.cosh, 1.1),
+    "tanh": (np.tanh, mpmath.tanh, 0.9),
+    "arctan": (np.arctan, mpmath.atan, 0.4),
+    "arcsin": (np.arcsin, mpmath.asin, 0.4),
+    "arcsinh": (np.arcsinh, mpmath.asinh, 0.4),
+    "sqrt": (np.sqrt, mpmath.sqrt, 1.3),
+    "cbrt": (np.cbrt, mpmath.cbrt, 1.3),
+    "power": (lambda x: x**2.7, lambda x: x ** mpmath.mpf(2.7), 1.3),
+    "negative power": (lambda x: x**-3, lambda x: x**-3, 1.3),
+    "quotient": (lambda x: np.sin(x) / (1 + x * x), lambda x: mpmath.sin(x) / (1 + x * x), 0.6),
+    "reciprocal": (np.reciprocal, lambda x: 1 / x, 1.3),
+    "logaddexp": (lambda x: np.logaddexp(x, -x), lambda x: mpmath.log(2 * mpmath.cosh(x)), 0.6),
+    "composition": (
+        lambda x: np.exp(np.sin(x * x)) * np.log1p(x),
+        lambda x: mpmath.exp(mpmath.sin(x * x)) * mpmath.log(1 + x),
+        0.5,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_coefficients_against_mpmath(name: str) -> None:
+    f, reference, x = REFERENCES[name]
+    with mpmath.workdps(60):
+        expected = [float(c) for c in mpmath.taylor(reference, mpmath.mpf(x), 10)]
+    _, [terms] = jet(lambda x: [f(x)], 10, [np.float64(x)], [[np.float64(1), *[ZERO] * 9]])
+    np.testing.assert_allclose(np.asarray(terms, float), expected[1:], rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("x", [-30.0, -1.0, 0.0, 1.0, 30.0])
+def test_saturated_sigmoids_keep_their_relative_accuracy(x: float) -> None:
+    logistic = registry["logistic"]
+    with mpmath.workdps(80):
+        expected = [float(c) for c in mpmath.taylor(lambda t: 1 / (1 + mpmath.exp(-t)), mpmath.mpf(x), 6)]
+    _, [terms] = jet(lambda x: [logistic.bind(x)], 6, [np.float64(x)], [[np.float64(1), *[ZERO] * 5]])
+    np.testing.assert_allclose(np.asarray(terms[:3], float), expected[1:4], rtol=1e-12, atol=1e-300)
+
+
+HARD: dict[str, tuple[Any, list[float]]] = {
+    "x**3": (lambda x: x**3, [0, 0, 6, 0, 0]),
+    "x**3.0": (lambda x: np.power(x, np.float64(3.0)), [0, 0, 6, 0, 0]),
+    "x**0": (lambda x: x**0, [0, 0, 0, 0, 0]),
+    "x*x*x": (lambda x: x * x * x, [0, 0, 6, 0, 0]),
+    "square": (lambda x: np.square(x) ** 2, [0, 0, 0, 24, 0]),
+    "|x|": (np.abs, [0, 0, 0, 0, 0]),
+    "max(x, 0)": (lambda x: np.maximum(x, 0.0) * 2, [0, 0, 0, 0, 0]),
+    "prod": (lambda x: np.prod(fgrad.numpy.stack([x, x, x + 1])), [0, 2, 6, 0, 0]),
+    "where": (lambda x: fgrad.numpy.where(x > 0, np.sqrt(fgrad.numpy.where(x > 0, x, 1.0)), x), [1, 0, 0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_points(name: str) -> None:
+    f, expected = HARD[name]
+    _, terms = fgrad.jet(f, (0.0,), ([1.0, 0.0, 0.0, 0.0, 0.0],))
+    np.testing.assert_array_equal(np.asarray(terms, float), expected)
+
+
+def test_no_nan_from_infinite_values_beside() -> None:
+    _, terms = fgrad.jet(np.exp, (np.array([-np.inf, 0.0]),), ([np.ones(2), np.zeros(2)],))
+    np.testing.assert_array_equal(terms[1], [0.0, 1.0])
+
+
+def test_linear_operations_act_on_every_coefficient_without_rounding() -> None:
+    x = np.array([0.1, 0.7, 0.3])
+    series = [np.array([0.1, 0.2, 0.3]), np.array([1 / 3, 0.7, 1 / 7])]
+    for f in (np.sort, np.abs, lambda x: -x, lambda x: fgrad.numpy.cumsum(x), lambda x: np.maximum(x, 0.2), np.max):
+        _, terms = fgrad.jet(f, (x,), (series,))
+        for k, term in enumerate(terms):
+            expected = fgrad.jvp(f, (x,), (series[k] / factorial(k + 1),))[1] * factorial(k + 1)
+            np.testing.assert_array_equal(term, expected)
+
+
+def test_constants_are_not_expanded() -> None:
+    [y, z], [by_y, by_z] = jet(lambda x: [np.floor(x), np.ones(2)], 3, [np.ones(2)], [[np.ones(2), ZERO, ZERO]])
+    assert by_y is ZERO
+    assert by_z is ZERO
+    np.testing.assert_array_equal(y, z)
+
+
+def test_polynomials_end() -> None:
+    closed = trace(lambda x: [x * x * x], [aval_of(np.ones(2))])
+    order = 6
+    _, patterns = jet_jaxpr(closed, order, ((True, False, False, False, False, False),))
+    assert patterns == ((True, True, True, False, False, False),)
+
+
+def test_a_product_with_weights_is_one_product() -> None:
+    w = np.ones((3, 4))
+    closed = trace(lambda x: [x @ w], [aval_of(np.ones((2, 3)))])
+    expanded, _ = jet_jaxpr(closed, 8, ((True,) * 8,))
+    assert [e.primitive.name for e in expanded.eqns].count("dot_general") == 2
+    check_jaxpr(expanded)
+
+
+def test_programs_can_be_asked_for_zeros() -> None:
+    closed = trace(lambda x, y: [x * 2.0, y], [aval_of(1.5), aval_of(np.ones(2))])
+    expanded, patterns = jet_jaxpr(closed, 2, ((True, False), (False, False)), ((True, True), (False, True)))
+    assert patterns == ((True, True), (False, True))
+    outs = expanded(np.float64(3.0), np.ones(2), np.float64(1.0))
+    np.testing.assert_array_equal(outs[2], 2.0)
+    np.testing.assert_array_equal(outs[3], 0.0)
+    np.testing.assert_array_equal(outs[4], np.zeros(2))
+    assert jet_jaxpr(closed, 2, ((True, False), (False, False))) is jet_jaxpr(
+        closed, 2, ((True, False), (False, False))
+    )
+
+
+def test_the_cost_is_polynomial_in_the_order() -> None:
+    def size(order: int) -> int:
+        closed = trace(lambda x: [np.tan(np.arctan(np.tan(x * 0.5)) ** 1.5)], [aval_of(np.float64(0.5))])
+        return len(jet_jaxpr(closed, order, ((True, *[False] * (order - 1)),))[0].eqns)
+
+    sizes = [size(order) for order in (4, 8, 16)]
+    assert sizes[1] < 8 * sizes[0]
+    assert sizes[2] < 8 * sizes[1]
+
+
+def test_rules_close_up() -> None:
+    """The derivative of a derivative comes back to series that are known."""
+    expand = Expand()
+    state = expand.given(np.float64(0.4), [np.float64(1.0), *[ZERO] * 29])
+    y = expand.step(registry["arctan"], [state], {})
+    before = None
+    for k in range(1, 30):
+        assert np.isfinite(y[k])
+        if k == 5:
+            before = len(expand._made)
+    assert len(expand._made) == before
+
+
+def test_solving_the_derivative_rule_agrees_with_recurrences() -> None:
+    terms = [np.float64(v) for v in (0.3, -0.2, 0.5, 0.1)]
+    out, found = solve(sin, 4, [np.float64(0.7)], [terms], {})
+    _, [expected] = jet(lambda x: [np.sin(x)], 4, [np.float64(0.7)], [terms])
+    assert out == np.sin(0.7)
+    np.testing.assert_allclose(np.asarray(found, float), np.asarray(expected, float), rtol=1e-14)
+
+
+def test_solutions_leave_no_cycle() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        solve(tan, 6, [np.float64(0.3)], [[np.float64(1.0), *[ZERO] * 5]], {})
+        assert not [x for x in gc.get_objects() if type(x) is LazySeries]
+    finally:
+        gc.enable()
+
+
+def test_arithmetic_of_coefficients() -> None:
+    x, y = [1.0, 2.0, 3.0], [4.0, ZERO, 6.0]
+    assert convolution(x, y, 2) == 1 * 6 + 3 * 4
+    assert convolution(x, y, 1) == 2 * 4
+    assert convolution([1.0, ZERO], [ZERO, ZERO], 1) is ZERO
+    assert square_term(x, 2) == 2 * 1 * 3 + 2 * 2
+    assert half_square(x, 2, 1) == 2.0
+    assert [Slopes(x, -2.0)[k] for k in (1, 2)] == [-4.0, -12.0]
+    assert Slopes(x)[0] is ZERO
+    cube = power([2.0, 1.0, ZERO, ZERO, ZERO], 3)
+    assert [cube[k] for k in range(4)] == [8.0, 12.0, 6.0, 1.0]
+    assert cube[4] is ZERO
+
+
+def test_custom_rules_are_used() -> None:
+    @fgrad.custom_jvp
+    def softplus(x: Any) -> Any:
+        return np.log1p(np.exp(x))
+
+    softplus.defjvps(lambda t, out, x: 2.0 * t * (1 - np.exp(-out)))  # twice the true slope
+    f = fgrad.nth_derivative(softplus, 4)
+    assert f(0.3) == pytest.approx(nested(softplus, 4)(0.3), rel=1e-10)
+
+    @fgrad.custom_vjp
+    def growing(x: Any) -> Any:
+        return np.exp(x) * x
+
+    growing.defvjp(lambda x: (growing(x), x), lambda x, ct: (3.0 * ct * (np.exp(x) + growing(x)),))
+    assert fgrad.nth_derivative(growing, 4)(0.3) == pytest.approx(nested(growing, 4)(0.3), rel=1e-10)
+
+
+def test_a_custom_rule_that_returns_its_argument() -> None:
+    @fgrad.custom_jvp
+    def doubled_slope(x: Any) -> Any:
+        return x
+
+    doubled_slope.defjvp(lambda primals, tangents: (primals[0], 2.0 * tangents[0]))
+    _, terms = fgrad.jet(lambda x: doubled_slope(x) * x, (3.0,), ([1.0, 0.0],))
+    np.testing.assert_allclose(terms, [2 * 3 + 3, 4.0])
