@@ -77,6 +77,11 @@ class Jax(Library):
         self.logsumexp = self.module.nn.logsumexp
 
     @property
+    def jet(self) -> Callable[..., Any]:
+        """Taylor mode, which JAX has under another name."""
+        return importlib.import_module("jax.experimental.jet").jet  # type: ignore[no-any-return]
+
+    @property
     def optim(self) -> ModuleType:
         """optax; raises ImportError where it is not installed."""
         return importlib.import_module("optax")

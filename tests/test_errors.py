@@ -700,7 +700,7 @@ def a_result_is_asked_for_in_an_array() -> Any:
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
-        "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
+        "  Choose with fgrad.lax.cond or fgrad.numpy.where, join conditions by & and |; or mark the argument "
         "static (static_argnums)."
     ),
 )
@@ -717,7 +717,7 @@ def if_under_jit() -> Any:
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[] is not known in vmap of `f` (defined): it stands for all rows at once.",
     (
-        "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or do not map the "
+        "  Choose with fgrad.lax.cond or fgrad.numpy.where, join conditions by & and |; or do not map the "
         "argument (None in in_axes)."
     ),
 )
@@ -732,7 +732,7 @@ def if_under_vmap() -> Any:
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
-        "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
+        "  Choose with fgrad.lax.cond or fgrad.numpy.where, join conditions by & and |; or mark the argument "
         "static (static_argnums)."
     ),
 )
@@ -749,8 +749,7 @@ def if_under_grad_under_jit() -> Any:
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[] is not known in jit of `halve` (defined): only its shape and dtype are.",
     (
-        "  Loop a fixed number of times and choose with fgrad.numpy.where(condition, new, old); or mark the "
-        "argument static (static_argnums)."
+        "  Write fgrad.lax.while_loop(unfinished, step, start); or mark the argument static (static_argnums)."
     ),
 )
 def while_under_jit() -> Any:
@@ -767,7 +766,7 @@ def while_under_jit() -> Any:
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[] is not known in jit of `inside` (defined): only its shape and dtype are.",
     (
-        "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
+        "  Choose with fgrad.lax.cond or fgrad.numpy.where, join conditions by & and |; or mark the argument "
         "static (static_argnums)."
     ),
 )
@@ -782,7 +781,7 @@ def and_under_jit() -> Any:
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
-        "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
+        "  Choose with fgrad.lax.cond or fgrad.numpy.where, join conditions by & and |; or mark the argument "
         "static (static_argnums)."
     ),
 )
@@ -797,7 +796,7 @@ def the_smallest_of_a_list_under_jit() -> Any:
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[3] is not known in jit of `f` (defined): only its shape and dtype are.",
     (
-        "  Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; or mark the argument "
+        "  Choose with fgrad.lax.cond or fgrad.numpy.where, join conditions by & and |; or mark the argument "
         "static (static_argnums)."
     ),
 )
@@ -893,7 +892,7 @@ def an_integer_under_jit() -> Any:
         "its shape and dtype are."
     ),
     (
-        "  Sizes, axes and loop counts are needed while the function is traced: take them from shapes; or "
+        "  Sizes and axes must be known here: take them from shapes; loop with fgrad.lax.fori_loop; or "
         "mark the argument static (static_argnums)."
     ),
 )
@@ -1867,20 +1866,6 @@ def a_string_for_a_custom_function() -> Any:
 )
 def nondiff_argnums_that_do_not_exist() -> Any:
     return fgrad.custom_vjp(lambda x, mode: x, nondiff_argnums=("kind",))  # here
-
-
-@mistake(
-    errors.ArgumentError,
-    "`f` has arguments that can only be given by name (scale).",
-    "  A custom_jvp function takes its arguments by position: drop the `*`.",
-)
-def a_custom_function_with_arguments_by_name_only() -> Any:
-    @fgrad.custom_jvp
-    def f(x: Any, *, scale: Any = 2.0) -> Any:
-        return x * scale
-
-    f.defjvp(lambda primals, tangents: (primals[0], tangents[0]))
-    return f(1.0, scale=3.0)  # here
 
 
 @mistake(

@@ -7,7 +7,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from fgrad.api.chunks import Collected, check_chunk_size, cut, pieces
+from fgrad.api.chunks import Collected, check_chunk_size, cut, in_pieces
 from fgrad.api.common import (
     Argnums,
     Selection,
@@ -22,8 +22,10 @@ from fgrad.api.grad import grad
 from fgrad.api.linear import check_arguments, push
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
 from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name, place_of
+from fgrad.core.interpreter import Tracer
 from fgrad.core.primitive import ZERO, instantiate
 from fgrad.errors import NonDifferentiableError, message, public
+from fgrad.primitives.comparison import eq
 from fgrad.primitives.joining import concatenate
 from fgrad.primitives.shape import convert_element_type, move_axis, reshape
 from fgrad.transforms import jvp as forward
@@ -248,14 +250,20 @@ def _matrix(outs: Sequence[Array], table: list[list[Array]], xs: Sequence[Array]
     return fresh([out])[0]
 
 
-def _unit_rows(avals: Sequence[ShapedArray], low: int, high: int) -> list[Array]:
-    """The unit directions number `low` to `high` of some arrays, stacked on a new first axis, array by array."""
+def _unit_rows(avals: Sequence[ShapedArray], low: Array, count: int) -> list[Array]:
+    """So many unit directions of some arrays from number `low` on, stacked on a new first axis, array by array."""
     arrays, offset = [], 0
     for aval in avals:
-        block = np.zeros((high - low, aval.size), aval.dtype)
-        numbers = np.arange(max(low, offset), min(high, offset + aval.size))
-        block[numbers - low, numbers - offset] = 1
-        arrays.append(block.reshape(high - low, *aval.shape))
+        shape = (count, *aval.shape)
+        if type(low) is Tracer:
+            rows = reshape(low + np.arange(count), shape=(count, 1))
+            hot = eq(rows, np.arange(offset, offset + aval.size))
+            arrays.append(reshape(convert_element_type(hot, dtype=aval.dtype), shape=shape))
+        else:
+            block = np.zeros((count, aval.size), aval.dtype)
+            numbers = np.arange(max(low, offset), min(low + count, offset + aval.size))
+            block[numbers - low, numbers - offset] = 1
+            arrays.append(block.reshape(shape))
         offset += aval.size
     return arrays
 
@@ -274,7 +282,8 @@ class _Blocks:
         for block, size in zip(self.blocks, self.sizes, strict=True):
             start, stop = max(low, offset), min(high, offset + size)
             if start < stop or (low <= offset and not size):
-                block.add(part if (start, stop) == (low, high) else cut(part, self.axis, start - low, stop - low))
+                whole = (start, stop) == (low, high)
+                block.add(part if whole else cut(part, self.axis, start - low, max(stop - start, 0)))
             offset += size
 
     def get(self) -> list[Array]:
@@ -298,12 +307,15 @@ def _columns(
         outs[:] = values
         return [instantiate(t, y) for t, y in zip(tangents[: count()], values, strict=False)]
 
+    def run(low: Array, size: int) -> list[Array]:
+        columns, dims = batch(column, size, _unit_rows(avals, low, size), [0] * len(avals), fun)
+        return [_directions(y, dim, size) for y, dim in zip(columns, dims, strict=True)]
+
     table: list[_Blocks] = []
-    for low, high in pieces(sum(a.size for a in avals), chunk_size):
-        columns, dims = batch(column, high - low, _unit_rows(avals, low, high), [0] * len(avals), fun)
-        table = table or [_Blocks(avals, aval_of(y).shape, ()) for y in outs[: count()]]
-        for blocks, y, part, dim in zip(table, outs, columns, dims, strict=False):
-            blocks.add(_directions(part, dim, aval_of(y), high - low, aval_of(y).ndim), low, high)
+    for low, high, parts in in_pieces(run, sum(a.size for a in avals), chunk_size, "jacfwd", fun):
+        table = table or [_Blocks(avals, aval_of(part).shape[1:], ()) for part in parts]
+        for blocks, part in zip(table, parts, strict=True):
+            blocks.add(move_axis(part, 0, blocks.axis), low, high)
     return outs, [blocks.get() for blocks in table]
 
 
@@ -325,17 +337,21 @@ def _rows(
         found = iter(transpose(program, cts))
         return [instantiate(next(found), x) if m else instantiate(ZERO, x) for x, m in zip(xs, nz, strict=True)]
 
+    def run(low: Array, size: int) -> list[Array]:
+        rows, dims = batch(pull, size, _unit_rows(avals, low, size), [0] * len(avals), fun)
+        return [_directions(y, dim, size) for y, dim in zip(rows, dims, strict=True)]
+
     columns = [_Blocks(avals, (), x.shape) for x in inputs]
-    for low, high in pieces(sum(a.size for a in avals), chunk_size):
-        rows, dims = batch(pull, high - low, _unit_rows(avals, low, high), [0] * len(avals), fun)
-        for blocks, x, part, dim in zip(columns, inputs, rows, dims, strict=True):
-            blocks.add(_directions(part, dim, x, high - low, 0), low, high)
+    for low, high, parts in in_pieces(run, sum(a.size for a in avals), chunk_size, "jacrev", fun):
+        for blocks, part in zip(columns, parts, strict=True):
+            blocks.add(part, low, high)
     found = [blocks.get() for blocks in columns]
     return outs, [[blocks[i] for blocks in found] for i in range(len(avals))]
 
 
-def _directions(part: Array, dim: int | None, aval: ShapedArray, count: int, axis: int) -> Array:
-    """A result over some directions, with their axis at its place; zeros where it does not depend on them."""
+def _directions(y: Array, dim: int | None, count: int) -> Array:
+    """A result over some directions, with their axis in front; zeros where it does not depend on them."""
     if dim is None:
-        return np.zeros((*aval.shape[:axis], count, *aval.shape[axis:]), aval.dtype)
-    return move_axis(part, dim, axis)
+        aval = aval_of(y)
+        return np.zeros((count, *aval.shape), aval.dtype)
+    return move_axis(y, dim, 0)

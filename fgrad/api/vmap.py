@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from fgrad.api.chunks import Collected, check_chunk_size, cut, pieces
+from fgrad.api.chunks import Collected, check_chunk_size, cut, in_pieces
 from fgrad.api.common import fresh, wrap
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.boundary import (
@@ -128,25 +128,20 @@ def _in_chunks(
     chunk_size: int,
 ) -> tuple[list[Array], list[int | None]]:
     """As `batch`, a limited number of rows at a time."""
-    first: list[tuple[Array, int | None]] = []
+    last: list[tuple[Array, int | None]] = []
+
+    def run(low: Array, count: int) -> list[Array]:
+        rows = [x if dim is None else cut(x, dim, low, count) for x, dim in zip(xs, dims, strict=True)]
+        last[:] = zip(*batch(flat, count, rows, dims, fun), strict=True)
+        return [move_axis(y, dim, 0) for y, dim in last if dim is not None]
+
     collected: list[Collected] = []
-    for low, high in pieces(size, chunk_size):
-        rows = [x if dim is None else cut(x, dim, low, high) for x, dim in zip(xs, dims, strict=True)]
-        outs, out_dims = batch(flat, high - low, rows, dims, fun)
-        if not first:
-            first = list(zip(outs, out_dims, strict=True))
-            collected = [Collected(_with_rows(y, dim, size), dim or 0) for y, dim in first]
-        for whole, y, dim, (_, out_dim) in zip(collected, outs, out_dims, first, strict=True):
-            if out_dim is not None:
-                y = broadcast_to(y, shape=(high - low, *aval_of(y).shape)) if dim is None else move_axis(y, dim, 0)
-                whole.add(move_axis(y, 0, out_dim))
-    outs = [y if dim is None else whole.get() for (y, dim), whole in zip(first, collected, strict=True)]
-    return outs, [dim for _, dim in first]
-
-
-def _with_rows(y: Array, dim: int | None, size: int) -> tuple[int, ...]:
-    shape = aval_of(y).shape
-    return shape if dim is None else (*shape[:dim], size, *shape[dim + 1 :])
+    for _, _, parts in in_pieces(run, size, chunk_size, "vmap", fun):
+        collected = collected or [Collected((size, *aval_of(y).shape[1:]), 0) for y in parts]
+        for whole, part in zip(collected, parts, strict=True):
+            whole.add(part)
+    found = iter(collected)
+    return [y if dim is None else next(found).get() for y, dim in last], [None if dim is None else 0 for _, dim in last]
 
 
 def _check_name(axis_name: Any, chunk_size: int | None) -> None:

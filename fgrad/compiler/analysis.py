@@ -252,4 +252,5 @@ def _flops(eqn: Equation) -> int:
         return 2 * out.size * math.prod(x[a] for a in contracted) * math.prod(y[a] for a in taps)
     if isinstance(eqn.primitive, Elementwise):
         return out.size
-    return eqn.invars[0].aval.size if name.startswith(("reduce_", "cum")) else 0
+    operand: ShapedArray = eqn.invars[0].aval
+    return operand.size if name.startswith(("reduce_", "cum")) else 0

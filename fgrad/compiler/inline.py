@@ -15,12 +15,14 @@ Env = dict[Var, Atom]
 
 
 class _Call(NamedTuple):
-    """A program that is being copied: what is left of it, what its variables stand for, where its results go."""
+    """A program that is being copied: what is left of it, what its variables stand for, where its results go, and the
+    region of the barriers around it (0: none)."""
 
     eqns: Iterator[Equation]
     env: Env
     outvars: Sequence[Var]
     results: Sequence[Atom]
+    region: int
 
 
 CALLS = frozenset({"jit", "checkpoint", "custom_jvp_call", "custom_vjp_call", "custom_rule_call"})
@@ -38,7 +40,7 @@ def inline(closed: ClosedJaxpr, calls: frozenset[str] = CALLS) -> ClosedJaxpr:
     constvars, consts = list(closed.jaxpr.constvars), list(closed.consts)
     eqns: list[Equation] = []
     outermost: Env = {}
-    open_calls = [_Call(iter(closed.eqns), outermost, (), ())]
+    open_calls = [_Call(iter(closed.eqns), outermost, (), (), 0)]
     while open_calls:
         call = open_calls[-1]
         eqn = next(call.eqns, None)
@@ -54,11 +56,14 @@ def inline(closed: ClosedJaxpr, calls: frozenset[str] = CALLS) -> ClosedJaxpr:
             held: list[Atom] = [Var(v.aval) for v in body.jaxpr.constvars]
             constvars += held  # type: ignore[arg-type]
             consts += body.consts
+            region = call.region
             if eqn.params.get("prevent_cse"):
                 region = new_region()
-                inputs, held = (_behind_barriers(atoms, region, eqns, eqn.source) for atoms in (inputs, held))
+                inputs = _behind_barriers(inputs, region, eqns, eqn.source)
+            if region:
+                held = _behind_barriers(held, region, eqns, eqn.source)
             env: Env = dict(zip([*body.jaxpr.invars, *body.jaxpr.constvars], [*inputs, *held], strict=True))
-            open_calls.append(_Call(iter(body.eqns), env, eqn.outvars, body.jaxpr.outvars))
+            open_calls.append(_Call(iter(body.eqns), env, eqn.outvars, body.jaxpr.outvars, region))
             continue
         copies = [Var(v.aval) for v in eqn.outvars]
         call.env.update(zip(eqn.outvars, copies, strict=True))

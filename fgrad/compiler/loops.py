@@ -32,7 +32,7 @@ def counted_loop(num_consts: int, num_carry: int) -> Callable[..., Source]:
         lines = [f"def loop({', '.join(given)}):", f"    for {i} in {order}:"]
         lines += [f"        {names[v]} = {array}[{i}]" for v, array in zip(rows, arrays, strict=True)]
         head = len(lines)
-        body = write_body(plan, names, writer, "        ")
+        body = write_body(plan, names, writer, "        ", ends=False)
         lines += body.lines
         lines += [f"        {s}[{i}] = {operand(y, names, writer)}" for s, y in zip(stacks, ys, strict=True)]
         lines += _passed_on(carry, jaxpr.outvars, names, writer)
@@ -63,7 +63,7 @@ def endless_loop(num_consts: int, num_carry: int) -> Callable[..., Source]:
         given = [*(names[v] for v in jaxpr.invars), going, *lists]
         lines = [f"def loop({', '.join(given)}):", f"    {steps} = 0", f"    while {going}:"]
         head = len(lines)
-        body = write_body(plan, names, writer, "        ")
+        body = write_body(plan, names, writer, "        ", ends=False)
         lines += body.lines
         lines += [f"        {s}.append({operand(y, names, writer)})" for s, y in zip(lists, ys, strict=True)]
         lines.append(f"        {going} = {operand(jaxpr.outvars[num_carry], names, writer)}")

@@ -54,8 +54,16 @@ class Body(NamedTuple):
     places: list[SourceLine | None]
 
 
-def write_body(plan: Plan, names: Names, writer: Writer, indent: str) -> Body:
-    """The statements of a planned program."""
+def write_body(plan: Plan, names: Names, writer: Writer, indent: str, *, ends: bool = True) -> Body:
+    """The statements of a planned program.
+
+    Args:
+        plan: the program.
+        names: the names of its variables.
+        writer: names everything else.
+        indent: stands in front of every line.
+        ends: the function returns after it; in a loop, arrays would live on through the next step.
+    """
     lines: list[str] = []
     places: list[SourceLine | None] = []
     last: SourceLine | None = None
@@ -68,7 +76,7 @@ def write_body(plan: Plan, names: Names, writer: Writer, indent: str) -> Body:
         places.append(last)
         place = here
         dead = [names[v] for v in step.drop if step.overwrite is None or v is not step.eqn.invars[step.overwrite]]
-        if dead and step is not plan.steps[-1]:
+        if dead and not (ends and step is plan.steps[-1]):
             lines.append(f"{indent}del {', '.join(dead)}")
             places.append(last)
     return Body(lines, places)

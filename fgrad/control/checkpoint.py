@@ -249,11 +249,11 @@ def _static_places(fun: Callable[..., Any], static_argnums: Any) -> frozenset[in
     parameters, named, endless = _known_parameters(fun)
     places: set[int | str] = set()
     for argnum in [static_argnums] if isinstance(static_argnums, (int, str)) else static_argnums:
-        place = argnum
+        place: Any = argnum
         if isinstance(argnum, str) and argnum in parameters:
             place = parameters.index(argnum)
         elif isinstance(argnum, int) and argnum < 0:
-            place += len(parameters)
+            place = argnum + len(parameters)
         if not endless and place not in range(len(parameters)) and place not in named:
             known = [*parameters, *named]
             what = f"static_argnums of checkpoint names {argnum!r:.60}, which is no argument of `{function_name(fun)}`."

@@ -52,10 +52,11 @@ class Collective(Primitive):
     def impl(self, *xs: Array, axis_name: Hashable, axis_size: int, **params: Any) -> Array:
         raise _unknown(axis_name, self.name)
 
-    def shape(self, x: ShapedArray, **params: Any) -> ShapedArray:
-        return ShapedArray(x.shape, x.dtype)
+    def shape(self, *avals: Any, **params: Any) -> ShapedArray:
+        return ShapedArray(avals[0].shape, avals[0].dtype)
 
-    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], **params: Any) -> tuple[Array, Dim]:
+    def batch(self, *args: Any, **params: Any) -> tuple[Array, Dim]:
+        _, xs, dims = args
         return self.bind(xs[0], **params), dims[0]
 
 
@@ -157,7 +158,7 @@ class SumScatter(Collective, Linear):
 
 
 class PermuteRows(Collective, Linear):
-    """`permute_rows(x, axis_name=, axis_size=, perm=)`: row `dst` is the row `src`, for each pair (src, dst); others are 0."""
+    """`permute_rows(x, axis_name=, axis_size=, perm=)`: row `dst` is row `src`, for each pair; others are 0."""
 
     def transpose(self, ct: Array, x: Any, *, perm: tuple[tuple[int, int], ...], **params: Any) -> Sequence[Array]:
         return (_permute(ct, perm=tuple((dst, src) for src, dst in perm), **params),)

@@ -8,6 +8,8 @@ from functools import update_wrapper, wraps
 from types import MethodType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
+import numpy as np
+
 from fgrad.control.capture import captured_tracers, with_captured
 from fgrad.control.custom import Flat
 from fgrad.control.custom_rules import JvpRule, RuleCall, Rules, VjpRule
@@ -83,10 +85,7 @@ class CustomFunction(Generic[P, R_co]):
         update_wrapper(self, fun)
         self.fun = fun
         self.name = function_name(fun)
-        try:
-            self._signature: inspect.Signature | None = inspect.signature(fun)
-        except (TypeError, ValueError):
-            self._signature = None
+        self._signature = _signature(fun)
         simple = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in self._parameters())
         self._simple = [p.name for p in self._parameters()] if simple else []
         self.static = self._places(nondiff_argnums, "nondiff_argnums") | self._places(
@@ -216,6 +215,17 @@ class CustomFunction(Generic[P, R_co]):
             return outs
 
         return with_captured(call.captured, fun)
+
+
+def _signature(fun: Callable[..., Any]) -> inspect.Signature | None:
+    """The parameters of a function, if they are known; those of a ufunc without its options."""
+    try:
+        signature = inspect.signature(fun)
+    except (TypeError, ValueError):
+        return None
+    if isinstance(fun, np.ufunc):
+        return signature.replace(parameters=list(signature.parameters.values())[: fun.nin])
+    return signature
 
 
 def misfit(x: Any) -> type[FgradError]:

@@ -114,7 +114,7 @@ class LinearSolve(Functional):
 _linear_solve = LinearSolve()
 
 
-def _difference(t: Array | Zero, moved: Array | Zero) -> Array | Zero:
+def _difference(t: Any, moved: Any) -> Array | Zero:
     return t if moved is ZERO else -moved if t is ZERO else t - moved
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from fgrad.core.aval import Array, ShapedArray, is_inexact
 from fgrad.core.primitive import ZERO, Primitive, Zero, instantiate, is_linear_input
 from fgrad.errors import NonDifferentiableError, message
-from fgrad.primitives.shape import broadcast_to, move_axis, reshape
+from fgrad.primitives.shape import move_axis, reshape
 from fgrad.transforms.jaxprs import to_front
 
 __all__ = ["Rows", "debug_callback", "io_call", "pure_call", "recomputation", "tap"]
@@ -59,7 +59,7 @@ def _each_row(function: Callable[..., Sequence[Array]], xs: Sequence[Array], row
 
 
 class Callback(Primitive):
-    """`callback(*xs, function=, avals=, rows=)`: `function(*xs)`, a list of arrays of the types `avals`, for each row."""
+    """`callback(*xs, function=, avals=, rows=)`: for each row `function(*xs)`, arrays of the types `avals`."""
 
     multiple, opaque = True, True
 
@@ -108,7 +108,9 @@ class DebugCallback(Callback):
 
     __call__ = bind
 
-    def impl(self, *xs: Array, function: Callable[..., Any], avals: tuple[()], rows: Levels) -> list[Array]:
+    def impl(
+        self, *xs: Array, function: Callable[..., Any], avals: tuple[ShapedArray, ...], rows: Levels
+    ) -> list[Array]:
         for _ in () if _recomputing.get() else _each_row(function, xs, rows):
             pass
         return []
@@ -118,7 +120,7 @@ class PureCallback(Callback):
     """`pure_callback(*xs, function=, avals=, rows=, vmap_method=, lead=)`: a function without an effect.
 
     Where `vmap_method` is not "sequential" it is called once for all rows, which stand along its first axes: `lead`
-    are their sizes, in arguments (1 for those that are the same for all rows, unless it is "broadcast_all") and results.
+    are their sizes, in results and arguments (1 for what is the same for all rows, unless it is "broadcast_all").
     """
 
     def shape(

@@ -29,7 +29,7 @@ Rows = np.ndarray[Any, Any]
 class Method(Protocol):
     """A numerical method: works on all rows at once, each of which is a problem of its own."""
 
-    def __call__(self, problem: Problem, x: Rows) -> Rows:
+    def __call__(self, problem: Problem, x: Rows, /) -> Rows:
         """What it finds for the rows, starting from `x`, or for the right-hand sides `x`."""
         ...
 
@@ -170,5 +170,5 @@ _numeric_solve = NumericSolve()
 
 
 def solve_numerically(fun: Flat, captured: Sequence[Array], xs: Sequence[Array], method: Method) -> list[Array]:
-    """What a numerical method finds for `xs ↦ fun(*captured, *xs)`, starting from `xs`, or for right-hand sides `xs`."""
+    """What a method finds for the function `fun(*captured, …)`, starting from `xs`, or for right-hand sides `xs`."""
     return _numeric_solve(*captured, *xs, fun=fun, method=method, count=len(captured), depth=0)  # type: ignore[no-any-return]

@@ -68,11 +68,12 @@ def rematerialize(closed: ClosedJaxpr, nz: tuple[bool, ...], policy: Policy | No
     if not rest.saved:
         return Rematerialized(None, rest.jaxpr, [], rest.inputs, nz_out)
     results: list[Atom] = list(outs)
-    residuals = []
+    places: dict[Atom, int] = {a: i for i, a in enumerate(results)}
     for var in rest.saved:
-        if var not in results:
+        if var not in places:
+            places[var] = len(results)
             results.append(var)
-        residuals.append(results.index(var))
+    residuals = [places[var] for var in rest.saved]
     forward = Jaxpr(jaxpr.constvars, jaxpr.invars[:count], results, _known(jaxpr, count))
     kept = eliminate_dead_code(ClosedJaxpr(forward, program.consts))
     return Rematerialized(kept, rest.jaxpr, residuals, rest.inputs, nz_out)

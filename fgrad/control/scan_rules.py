@@ -11,9 +11,10 @@ from fgrad.compiler.compiled import body_function, loop_function
 from fgrad.compiler.loops import counted_loop
 from fgrad.control.bodies import BodyPrimitive, feed, own, scalars, transpose_by_linearizing
 from fgrad.control.expansions import expand_scan
+from fgrad.control.recompute import without_stored_inputs
 from fgrad.control.scan_transpose import transposed_body
 from fgrad.core.aval import Array, ShapedArray
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, Var
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, Var, eliminate_dead_code
 from fgrad.core.primitive import ZERO, Zero, instantiate, is_linear_input
 from fgrad.errors import JaxprError
 from fgrad.primitives.shape import move_axis
@@ -267,17 +268,22 @@ def linear_body(jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, nz: Mask) -
     """Splits the body of a scan into a loop over values and a linear loop over tangents.
 
     What does not vary in the loop is computed before it and stored once; constants, rows and results of the loop are
-    used as they are; everything else that the linear loop needs is stacked.
+    used as they are, and what is quickly had from constants and rows is computed again; everything else that the
+    linear loop needs is stacked.
     """
     nz = _fixpoint(nz, num_consts, num_carry, lambda mask: linearize_jaxpr(jaxpr, mask).nz_out)
     middle = num_consts + num_carry
     count = len(jaxpr.jaxpr.outvars)
     wanted = nz[num_consts:middle] + (False,) * (count - num_carry)
-    forward, linear, residuals, nz_out = linearize_jaxpr(jaxpr, nz, wanted)
+    halves = linearize_jaxpr(jaxpr, nz, wanted)
+    halves = without_stored_inputs(halves, count, range(num_consts, middle), range(num_consts))
+    forward, linear, residuals, nz_out = halves
     outvars = list(forward.jaxpr.outvars)
     places = [_place(place, i, forward.jaxpr, outvars, num_consts, num_carry, count) for place, i in residuals]
     program = forward.jaxpr
-    forward = ClosedJaxpr(Jaxpr(program.constvars, program.invars, outvars, program.eqns), forward.consts)
+    forward = eliminate_dead_code(
+        ClosedJaxpr(Jaxpr(program.constvars, program.invars, outvars, program.eqns), forward.consts)
+    )
     split = split_invariant(forward, num_consts, count)
     outer, passed = None, 0
     if split is not None:

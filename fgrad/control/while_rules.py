@@ -193,7 +193,7 @@ def run_while(
     count = len(init)
     weak = [i for i, a in enumerate(avals[middle:]) if a.weak_type]
     step = _step(body_jaxpr, cond_jaxpr, num_cond, num_body)
-    rows: list[list[Array]] = [[] for _ in body_jaxpr.out_avals[count:]]
+    rows = [_Rows(a) if a.shape else _Numbers(a) for a in body_jaxpr.out_avals[count:]]
     carry: Sequence[Array] = init
     (going,) = body_function(cond_jaxpr)(*consts[:num_cond], *carry)
     steps = 0
@@ -208,15 +208,41 @@ def run_while(
         for row, y in zip(rows, outs[count + 1 :], strict=True):
             row.append(y)
         steps += 1
-    stacked = [_stacked(row, a) for row, a in zip(rows, body_jaxpr.out_avals[count:], strict=True)]
-    return [*own(carry, args), *stacked], steps
+    return [*own(carry, args), *[row.array() for row in rows]], steps
 
 
-def _stacked(rows: list[Array], aval: ShapedArray) -> Array:
-    """Collected values as one array."""
-    if not aval.shape:
-        return np.array(rows, aval.dtype)
-    out = np.empty((len(rows), *aval.shape), aval.dtype)
-    for i, y in enumerate(rows):
-        out[i] = y
-    return out
+class _Rows:
+    """An array that grows row by row, in place where the system can extend its memory."""
+
+    __slots__ = ("_array", "_count")
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self._array = np.empty((_FIRST_ROWS, *aval.shape), aval.dtype)
+        self._count = 0
+
+    def append(self, y: Array) -> None:
+        count = self._count
+        if count == len(self._array):
+            self._array.resize((count + count // 2, *self._array.shape[1:]), refcheck=False)
+        self._array[count] = y
+        self._count = count + 1
+
+    def array(self) -> Array:
+        """All rows; nothing can be appended any more."""
+        self._array.resize((self._count, *self._array.shape[1:]), refcheck=False)
+        return self._array
+
+
+class _Numbers(list[Any]):
+    """The same for scalars, of which a list takes less time."""
+
+    def __init__(self, aval: ShapedArray) -> None:
+        super().__init__()
+        self._dtype = aval.dtype
+
+    def array(self) -> Array:
+        """All numbers."""
+        return np.array(self, self._dtype)
+
+
+_FIRST_ROWS = 8

@@ -37,6 +37,8 @@ _STATIC = {
     "jit": "mark the argument static (static_argnums)",
     "custom_jvp": "name the argument in nondiff_argnums",
     "custom_vjp": "name the argument in nondiff_argnums",
+    "custom_rule": "name the argument in static",
+    "checkpoint": "name the argument in static_argnums",
 }
 
 

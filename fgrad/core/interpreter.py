@@ -325,14 +325,14 @@ _REASONS = {
     "vmap": ("it stands for all rows at once", "or do not map the argument (None in in_axes)"),
 }
 _OTHERWISE = ("only its shape and dtype are", "or decide before, outside the function")
-_BOOL_CURE = "Choose with fgrad.numpy.where(condition, a, b), join conditions by & and |; {static}."
-_LOOP_CURE = "Loop a fixed number of times and choose with fgrad.numpy.where(condition, new, old); {static}."
+_BOOL_CURE = "Choose with fgrad.lax.cond or fgrad.numpy.where, join conditions by & and |; {static}."
+_LOOP_CURE = "Write fgrad.lax.while_loop(unfinished, step, start); {static}."
 _NAMES_IN_NUMPY = {"pow": "power"} | {
     f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")
 }
 _VALUE_CURE = "Keep it an array (NumPy's functions take it, those of math do not); {static}."
 _ITEM_CURE = "Take from an array of the items: fgrad.numpy.take(fgrad.numpy.stack(items), index, axis=0); {static}."
-_SIZE_CURE = "Sizes, axes and loop counts are needed while the function is traced: take them from shapes; {static}."
+_SIZE_CURE = "Sizes and axes must be known here: take them from shapes; loop with fgrad.lax.fori_loop; {static}."
 _TAKE_CURE = "Write fgrad.numpy.take(array, index, axis=0), or fgrad.numpy.at(array)[index].get()."
 _MASK_CURE = "Write fgrad.numpy.where(mask, array, 0); the number of elements that a mask selects is not known."
 _ARRAY_CURE = (

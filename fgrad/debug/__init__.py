@@ -1,5 +1,6 @@
 """Looking at values, and at the cotangents that pass, from inside of traced code; finding where a NaN comes from."""
 
 from fgrad.debug.callbacks import breakpoint, callback, print, tap_grad  # noqa: A004
+from fgrad.debug.nan import NonFinite, explain_nan
 
-__all__ = ["breakpoint", "callback", "print", "tap_grad"]
+__all__ = ["NonFinite", "breakpoint", "callback", "explain_nan", "print", "tap_grad"]

@@ -16,7 +16,7 @@ from fgrad.control.external import call_arguments
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.boundary import check_callable
 from fgrad.core.interpreter import Tracer, reachable
-from fgrad.errors import ArgumentError, is_library, message, public
+from fgrad.errors import ArgumentError, FgradError, is_library, message, public
 from fgrad.tree import flatten
 from fgrad.tree.table import describe
 from fgrad.tree.text import listing
@@ -139,12 +139,14 @@ def breakpoint() -> None:  # noqa: A001
     if frame is None:
         return
     where = f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
-    names, others = dict(frame.f_locals), frame.f_globals
+    known, others = dict(frame.f_locals), frame.f_globals
+    traced = {name: x for name, x in known.items() if _is_traced(x)}
 
     def stop(values: dict[str, Any]) -> None:
-        code.interact(f"Stopped at {where}; variables: {', '.join(values)}.", local={**others, **values}, exitmsg="")
+        banner = f"Stopped at {where}; variables: {', '.join(known)}."
+        code.interact(banner, local={**others, **known, **values}, exitmsg="")
 
-    _call(stop, (names,), {})
+    _call(stop, (traced,), {})
 
 
 def _call(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -156,6 +158,14 @@ def _call(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         return ()
 
     debug_callback(*call.arrays, function=function, avals=(), rows=())
+
+
+def _is_traced(x: Any) -> bool:
+    """Whether a variable is, or contains, a traced value."""
+    try:
+        return any(type(leaf) is Tracer for leaf in flatten(x)[0])
+    except FgradError:  # it is no pytree: keys that cannot be sorted, for example
+        return False
 
 
 def _own(x: Array) -> Array:

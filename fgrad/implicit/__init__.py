@@ -1,4 +1,4 @@
-"""Implicit functions: solutions of equations, differentiated by the implicit function theorem, not through the solver."""
+"""Implicit functions: solutions of equations, differentiated by the implicit function theorem, not step by step."""
 
 from fgrad.implicit.linear import linear_solve
 from fgrad.implicit.roots import fixed_point, root

@@ -144,7 +144,7 @@ class Iterate(Iteration):
             done = done | (change <= tol * (1 + norms(x)))
             if done.all():
                 return x
-        self._fail(change, done)
+        return self._fail(change, done)
 
 
 class Anderson(Iteration):
@@ -168,15 +168,15 @@ class Anderson(Iteration):
             x = np.where(done[:, None], x, _extrapolated(values, residuals))
             if done.all():
                 return np.where(np.isfinite(g), g, x)
-        self._fail(size, done)
+        return self._fail(size, done)
 
 
 def _extrapolated(values: list[Rows], residuals: list[Rows]) -> Rows:
     """The combination of earlier values whose combined residual is least."""
     if len(values) == 1:
         return values[0]
-    steps = np.stack(np.subtract(residuals[1:], residuals[:-1]), axis=2)
-    moves = np.stack(np.subtract(values[1:], values[:-1]), axis=2)
+    steps = np.diff(np.stack(residuals, axis=2))
+    moves = np.diff(np.stack(values, axis=2))
     weights = np.linalg.pinv(steps) @ residuals[-1][:, :, None]
     found = values[-1] - (moves @ weights)[:, :, 0]
     return np.where(np.isfinite(found), found, values[-1])

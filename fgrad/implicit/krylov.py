@@ -23,12 +23,14 @@ def tolerance(tol: float | None, x: Rows) -> float:
 
 def norms(x: Rows) -> Rows:
     """The Euclidean norm of every row."""
-    return np.sqrt((x.real**2 + x.imag**2).sum(axis=1))
+    out: Rows = np.sqrt(np.sum(x.real**2 + x.imag**2, axis=1))
+    return out
 
 
 def _dot(x: Rows, y: Rows) -> Rows:
     """The inner product of every pair of rows, as a column."""
-    return (x.conj() * y).sum(axis=1, keepdims=True)
+    out: Rows = np.sum(x.conj() * y, axis=1, keepdims=True)
+    return out
 
 
 def _divided(x: Rows, y: Rows) -> Rows:
@@ -182,7 +184,8 @@ class Gmres(LinearMethod):
         first = np.zeros((rows, steps + 1, 1), r.dtype)
         first[:, 0, 0] = beta
         y: Any = np.linalg.pinv(projected) @ first
-        return np.einsum("rk,rkn->rn", y[:, :, 0], basis[:, :steps])
+        out: Rows = np.einsum("rk,rkn->rn", y[:, :, 0], basis[:, :steps])
+        return out
 
 
 class Auto(LinearMethod):

@@ -127,7 +127,7 @@ def _check_matrix(matrix: Any, b: Any) -> None:
         what = f"implicit.linear_solve takes a matrix or a function as its first argument, got {describe(matrix)}."
         raise ArgumentError(message(what, cure="Write linear_solve(A, b), or linear_solve(lambda x: …, b)."))
     shape: Sequence[int] = matrix.shape
-    rows = getattr(b, "shape", ())
+    rows: tuple[int, ...] = getattr(b, "shape", ())
     if len(shape) != 2 or shape[0] != shape[1] or not 1 <= len(rows) <= 2 or rows[0] != shape[0]:
         what = (
             f"implicit.linear_solve got a matrix of shape {tuple(shape)} and a right-hand side of shape {tuple(rows)}."

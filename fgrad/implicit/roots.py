@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fgrad.control.capture import captured_tracers, with_captured
-from fgrad.control.custom_linear_solve import check_inexact, flat_like, in_closure
+from fgrad.control.custom_linear_solve import check_inexact, flat_like
 from fgrad.control.custom_root import find_root
 from fgrad.control.external import call_arguments
 from fgrad.control.functional import Derivative, Flat, Transposed
@@ -121,7 +121,7 @@ def _method(
     solver: Any, known: Mapping[str, type[Iteration]], tol: float | None, max_iter: int, verb: str
 ) -> Method | Callable[..., Any]:
     if callable(solver):
-        return solver
+        return solver  # type: ignore[no-any-return]
     if not isinstance(solver, str) or solver not in known:
         names = listing([repr(name) for name in known], len(known))
         what = f"solver of {verb} must be one of {names}, or a function, got {describe(solver)}."

@@ -108,7 +108,8 @@ def conv_general_dilated(
     Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", 2016.
     """
     name = "conv_general_dilated"
-    lhs, rhs = same_dtype(name, lhs, rhs)
+    if not (type(lhs) is type(rhs) is np.ndarray and lhs.dtype == rhs.dtype):
+        lhs, rhs = same_dtype(name, lhs, rhs)
     dtype = aval_of(lhs).dtype
     if dtype.kind == "b":
         raise ShapeError(message(f"{name} takes numbers, got {aval_of(lhs)}.", cure="Convert: x.astype(int)."))

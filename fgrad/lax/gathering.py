@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ShapeError, message, public
 from fgrad.lax.operands import integers, operand, same_dtype
 from fgrad.lax.window_index import GatherDimensionNumbers, Windows
-from fgrad.numpy.parts import part, static_shape
+from fgrad.numpy.parts import outside_transforms, part, static_shape
 from fgrad.primitives import indexing, scattering
 from fgrad.primitives.comparison import gt, select
 from fgrad.primitives.elementwise import neg
@@ -142,11 +143,14 @@ def gather(
     if not shape_of(x):
         x, numbers, sizes = reshape(x, shape=(1,)), numbers._replace(collapsed_slice_dims=(0,)), (*sizes, 1)
     windows = Windows(shape_of(x), shape_of(indices), numbers, sizes, "gather")
-    starts = windows.starts(indices)
-    valid = windows.valid(starts) if how in (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.ONE_HOT) else None
-    if valid is not None or how is GatherScatterMode.CLIP:
-        starts = windows.clipped(starts)
-    out = _taken(x, windows, starts, unique_indices)
+    with _known_at_once(indices):
+        starts = windows.starts(indices)
+        valid = windows.valid(starts) if how in (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.ONE_HOT) else None
+        if valid is not None or how is GatherScatterMode.CLIP:
+            starts = windows.clipped(starts)
+        arrays = windows.arrays(starts)
+    unique = unique_indices or windows.count <= 1
+    out = _ordered(indexing.gather(x, *arrays, key=windows.key, unique=unique), windows.to_result)
     if valid is None:
         return out
     dtype = aval_of(x).dtype
@@ -154,9 +158,9 @@ def gather(
     return select(_beside(valid, windows), out, dtype.type(fill))
 
 
-def _taken(x: Array, windows: Windows, starts: dict[int, Array], unique: bool) -> Array:
-    unique = unique or windows.count <= 1
-    return _ordered(indexing.gather(x, *windows.arrays(starts), key=windows.key, unique=unique), windows.to_result)
+def _known_at_once(indices: Array) -> AbstractContextManager[None]:
+    """Where nothing is recorded, for positions that are not traced."""
+    return nullcontext() if type(indices) is Tracer else outside_transforms()
 
 
 def _ordered(x: Array, axes: tuple[int, ...]) -> Array:
@@ -319,14 +323,14 @@ class _Target(NamedTuple):
     Attributes:
         x: the array, perhaps with room behind one axis for what is left out.
         windows: the windows in it.
-        starts: where they begin.
+        arrays: the index arrays that say where they are.
         valid: which of them are not left out; `None` where all of them stay.
         shape: of the operand as it was given.
     """
 
     x: Array
     windows: Windows
-    starts: dict[int, Array]
+    arrays: Sequence[Array]
     valid: Array | None
     shape: tuple[int, ...]
 
@@ -347,7 +351,7 @@ def _scattered(name: str, primitive: Callable[..., Array], given: dict[str, Any]
         updates = select(_beside(target.valid, windows), updates, aval_of(x).dtype.type(1))
     v = _ordered(updates, windows.to_index)
     unique = windows.count <= 1 or (given["unique_indices"] and target.valid is None)
-    return target.finished(primitive(target.x, v, *windows.arrays(target.starts), key=windows.key, unique=unique))
+    return target.finished(primitive(target.x, v, *target.arrays, key=windows.key, unique=unique))
 
 
 def _target(name: str, x: Array, indices: Any, updates: tuple[int, ...], numbers: Any, mode: Mode) -> _Target:
@@ -361,19 +365,15 @@ def _target(name: str, x: Array, indices: Any, updates: tuple[int, ...], numbers
         what = f"lax.{name}: updates of shape {updates}, where {windows.result_shape} is needed."
         cure = f"Starts of shape {shape_of(indices)} stand for windows of shape {windows.rows}, one behind the other."
         raise ShapeError(message(what, cure=cure))
-    starts = windows.starts(indices)
-    if how is GatherScatterMode.CLIP:
-        return _Target(x, windows, windows.clipped(starts), None, shape)
-    valid = None if how is GatherScatterMode.PROMISE_IN_BOUNDS else windows.valid(starts)
-    if valid is None:
-        return _Target(x, windows, starts, None, shape)
-    # Windows that are left out go behind the end of one axis, where there is room for them.
-    axis = windows.indexed[0]
-    room = tuple([(0, windows.sizes[d] if d == axis else 0) for d in range(len(shape_of(x)))])
-    inside = windows.clipped(starts)
-    first = inside.get(axis, np.zeros(windows.rows, np.intp))
-    inside[axis] = select(valid, first, np.intp(windows.shape[axis]))
-    return _Target(pad(x, widths=room), windows, inside, valid, shape)
+    with _known_at_once(indices):
+        starts = windows.starts(indices)
+        valid = windows.valid(starts) if how in (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.ONE_HOT) else None
+        if valid is not None or how is GatherScatterMode.CLIP:
+            starts = windows.clipped(starts)
+        arrays = windows.arrays(starts if valid is None else windows.behind(starts, valid))
+    if valid is not None:
+        x = pad(x, widths=windows.room)
+    return _Target(x, windows, arrays, valid, shape)
 
 
 def _window_sizes(
@@ -422,7 +422,7 @@ def scatter_apply(
     windows = target.windows
     unique = windows.count <= 1 or (unique_indices and target.valid is None)
     index: dict[str, Any] = {"key": windows.key, "unique": unique}
-    arrays = windows.arrays(target.starts)
+    arrays = target.arrays
     out, values = target.x, indexing.gather(target.x, *arrays, **index)
     depth = None if unique else _depth(shape_of(out), shape_of(values), arrays, index)
     rounds = 1 if depth is None else windows.count if type(depth) is Tracer else int(np.max(depth, initial=0))

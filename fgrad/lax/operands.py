@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray, aval_of
-from fgrad.core.interpreter import dispatch
+from fgrad.core.interpreter import Tracer, dispatch
 from fgrad.core.primitive import Primitive
 from fgrad.errors import ArgumentError, ShapeError, message, public
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.dispatch import as_operand
-from fgrad.numpy.parts import operand
 
 __all__ = [
     "NUMBERS",
@@ -30,7 +29,16 @@ __all__ = [
 ]
 
 NUMBERS = "iufc"
+_PYTHON = frozenset({bool, int, float, complex})
 _KINDS = {"b": "boolean", "i": "integer", "u": "unsigned", "f": "floating-point", "c": "complex"}
+
+
+def operand(x: Any) -> Array:
+    """An argument as an array or a tracer; a Python number becomes one of NumPy, which is not weakly typed."""
+    if type(x) in _PYTHON:
+        return np.asarray(x)[()]
+    x = as_operand(x)
+    return as_dtype(x, x.dtype) if type(x) is Tracer and x.weak_type else x
 
 
 def check_kinds(name: str, aval: ShapedArray, kinds: str, cure: str = "") -> None:
@@ -60,13 +68,18 @@ def unary(name: str, primitive: Primitive, kinds: str) -> Callable[[Any], Array]
     return function
 
 
-def binary(name: str, primitive: Primitive, kinds: str) -> Callable[[Any, Any], Array]:
-    """The function of a name that applies an element-wise primitive to two arrays of one dtype."""
+def binary(name: str, primitive: Primitive, kinds: str, *, telling: bool = False) -> Callable[[Any, Any], Array]:
+    """The function of a name that applies an element-wise primitive to two arrays of one dtype.
+
+    With `telling`, a Python number beside an array stays one: it tells the primitive that this is a constant.
+    """
 
     @public
     def function(x: Any, y: Any) -> Array:
-        x, y = matched(name, x, y, kinds=kinds)
-        return dispatch(primitive, (x, y), {})
+        xs = matched(name, x, y, kinds=kinds)
+        if telling and (type(x) in _PYTHON) != (type(y) in _PYTHON):
+            xs = (x if type(x) in _PYTHON else xs[0], y if type(y) in _PYTHON else xs[1])
+        return dispatch(primitive, xs, {})
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = primitive.__doc__
@@ -117,7 +130,7 @@ def same_dtype(name: str, *xs: Any) -> tuple[Array, ...]:
         got = ", ".join(str(aval.dtype) for aval in avals)
         cure = "Convert: x.astype(dtype); the functions of fgrad.numpy promote by themselves."
         raise ShapeError(message(f"lax.{name} takes arguments of one dtype, got {got}.", cure=cure))
-    return tuple([as_dtype(x, common) for x in given])
+    return tuple([np.asarray(x, common)[()] if type(x) in _PYTHON else as_dtype(x, common) for x in given])
 
 
 def integers(name: str, x: Any) -> Array:

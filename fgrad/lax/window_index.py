@@ -11,7 +11,7 @@ import numpy as np
 from fgrad.core.aval import Array
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ShapeError, message
-from fgrad.primitives.comparison import ge, le, logical_and, maximum, minimum
+from fgrad.primitives.comparison import ge, le, logical_and, maximum, minimum, select
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.index_keys import ARRAY, FULL, Entry, Key, lead, slice_entry
 from fgrad.primitives.indexing import gather
@@ -166,6 +166,19 @@ class Windows:
         """Starts moved as little as it takes for windows to lie within the array."""
         limit = {d: np.intp(self.shape[d] - self.sizes[d]) for d in starts}
         return {d: minimum(maximum(s, np.intp(0)), limit[d]) for d, s in starts.items()}
+
+    @property
+    def room(self) -> tuple[tuple[int, int], ...]:
+        """Widths of a padding that makes room for one more window along each axis, behind the end of one of them."""
+        axis = self.indexed[0]
+        needed = self.shape[axis] if axis in self.numbers.operand_batching_dims else self.sizes[axis]
+        return tuple([(0, needed if d == axis else 0) for d in range(len(self.shape))])
+
+    def behind(self, starts: dict[int, Array], valid: Array) -> dict[int, Array]:
+        """Starts within the array, and behind its end, where there is `room`, for windows that are not valid."""
+        axis = self.indexed[0]
+        first = starts.get(axis, np.zeros(self.rows, _INTP))
+        return {**starts, axis: select(valid, first, np.intp(self.shape[axis]))}
 
     def arrays(self, starts: dict[int, Array]) -> list[Array]:
         """The index arrays for the places in `key`."""

@@ -52,10 +52,10 @@ class Bilinear(Primitive):
     ) -> tuple[Array, list[Coefficient]]:
         """One product of a coefficient with all those of the other operand that it meets, for each coefficient."""
         (x, y), (by_x, by_y) = xs, terms
-        out = self.bind(x, y, **params)
         if by_y is ZERO:
-            return out, self._products(y, by_x, 1, params)
-        found = self._products(x, by_y, 0, params)
+            out, *found = self._products(y, [x, *by_x], 1, params)
+            return out, found
+        out, *found = self._products(x, [y, *by_y], 0, params)
         for j, a in enumerate(() if by_x is ZERO else by_x, 1):
             if a is not ZERO:
                 for k, product in enumerate(self._products(a, [y, *by_y[: order - j]], 0, params), j - 1):
@@ -63,9 +63,12 @@ class Bilinear(Primitive):
         return out, found
 
     def _products(self, a: Array, bs: Sequence[Coefficient], place: int, params: dict[str, Any]) -> list[Coefficient]:
-        """The products of one operand, at a place, with several others: side by side they make one big product."""
+        """The products of one operand, at a place, with several others: side by side they make one big product.
+
+        With two, a value and its slope, they do not: where one has rows of its own, the other would be repeated.
+        """
         given = [b for b in bs if b is not ZERO]
-        if len(given) > 1:
+        if len(given) > 2:
             operands: list[Array] = [stack(*given, axis=0)]
             operands.insert(place, a)
             dims: list[int | None] = [0]

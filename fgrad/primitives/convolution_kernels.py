@@ -34,6 +34,9 @@ Window: TypeAlias = tuple[int, int, int, int, int]
 _PART = 8 * 2**20
 """The bytes of a matrix of windows that is built at once."""
 
+_LARGE = 2**13
+"""From matrices of so many elements on, calls cost little beside copies."""
+
 _MANY_GROUPS = 8
 """From so many groups of one channel on, loops along the groups beat one product for each."""
 
@@ -164,7 +167,13 @@ def _part(x: Any, w: Any, part: _Part) -> Any:
 
 def _features_last(shape: Sequence[int], dtype: Any) -> Any:
     """Zeros for a result, laid out in memory with the features last."""
-    return np.moveaxis(np.zeros((*shape[:2], *shape[3:], shape[2]), dtype), -1, 2)
+    return _features_third(np.zeros((*shape[:2], *shape[3:], shape[2]), dtype))
+
+
+def _features_third(out: Any) -> Any:
+    """The result (groups, rows, *positions, features) with its axes in order."""
+    last = out.ndim - 1
+    return out.transpose(0, 1, last, *range(2, last))
 
 
 def _laid_out(x: Any, pads: Sequence[tuple[int, int]], order: Sequence[int]) -> Any:
@@ -177,7 +186,7 @@ def _laid_out(x: Any, pads: Sequence[tuple[int, int]], order: Sequence[int]) -> 
     buffer = np.zeros([shape[a] for a in order], x.dtype)
     inside = tuple([slice(widths[a][0], widths[a][0] + x.shape[a]) for a in order])
     buffer[inside] = x.transpose(order)
-    return buffer.transpose(np.argsort(order))
+    return buffer.transpose([order.index(a) for a in range(x.ndim)])
 
 
 def _lies(x: Any, order: Sequence[int]) -> bool:
@@ -206,7 +215,7 @@ def _pointwise(x: Any, w: Any, part: _Part) -> Any:
     if x.strides[2] == x.itemsize or channels == 1:
         matrix = np.moveaxis(x, 2, -1).reshape(groups, rows * size, channels)
         out = np.matmul(matrix, w.swapaxes(1, 2)).reshape(groups, rows, *part.counts, features)
-        return np.moveaxis(out, -1, 2)
+        return _features_third(out)
     out = np.matmul(w[:, None], x.reshape(groups, rows, channels, size))
     return out.reshape(groups, rows, features, *part.counts)
 
@@ -228,7 +237,7 @@ def _scattered(x: Any, w: Any, part: _Part) -> Any:
     """One product with all taps at every element of x, then every tap's part, shifted, added to the result."""
     groups, rows, channels, *lengths = x.shape
     features, taps = w.shape[1], w.shape[3:]
-    w = np.moveaxis(w, (1, 2), (-2, -1)).reshape(groups, -1, channels)
+    w = w.transpose(0, *range(3, w.ndim), 1, 2).reshape(groups, -1, channels)
     together = _lies(x, (0, 1, *range(3, x.ndim), 2))  # else every row's own matrix needs no copy
     order = (0, 1) if together else (1, 0)
     out = np.zeros((groups, *[(features, rows)[a] for a in order], *part.counts), x.dtype)
@@ -268,7 +277,7 @@ def _gathered(x: Any, w: Any, part: _Part) -> Any:
     rank = x.ndim - 3
     lengths, features = view.shape[1:2] + view.shape[3 : 3 + rank], w.shape[1]
     windows = view.transpose(0, 1, *range(3, view.ndim), 2)
-    kernel = np.moveaxis(w, (1, 2), (-1, -2)).reshape(w.shape[0], -1, features)
+    kernel = w.transpose(0, *range(3, w.ndim), 2, 1).reshape(w.shape[0], -1, features)
     out = np.empty((w.shape[0], *lengths, features), x.dtype)
     for i, j in _parts(lengths, x.itemsize * kernel.size // features):
         matrix, target = _copied(windows[:, i, j], rank + 1, turned), out[:, i, j]
@@ -276,7 +285,7 @@ def _gathered(x: Any, w: Any, part: _Part) -> Any:
             np.matmul(matrix, kernel, out=target.reshape(*matrix.shape[:2], features))
         else:
             target[...] = np.matmul(matrix, kernel).reshape(target.shape)
-    return np.moveaxis(out, -1, 2)
+    return _features_third(out)
 
 
 def _correlated(x: Any, w: Any, part: _Part) -> Any:
@@ -286,14 +295,19 @@ def _correlated(x: Any, w: Any, part: _Part) -> Any:
     rank = x.ndim - 3
     places, offsets = range(3, 3 + rank), range(3 + rank, view.ndim)
     windows = view.transpose(0, 2, *offsets, *places, 1)
-    kernel = np.moveaxis(w, 1, -1)
+    kernel = w.transpose(0, *range(2, w.ndim), 1)
     groups, features = w.shape[:2]
     count = math.prod(part.counts) * view.shape[1]
     out = np.zeros((groups, count, features), x.dtype)
-    for i, j in _parts(kernel.shape[1:-1], x.itemsize * groups * count):
+    taps = math.prod(w.shape[3:])
+    # Of one channel the kernel's matrix is a view in any layout: worth it where copying it costs more than adding.
+    alone = kernel.strides[-1] != x.itemsize and taps > count and taps * features >= _LARGE
+    most = 1 if alone else kernel.shape[1]
+    for i, j in _parts(kernel.shape[1:-1], x.itemsize * groups * count, most):
         matrix = _copied(windows[:, i, j], rank + 1, turned)
         out += np.matmul(matrix.swapaxes(1, 2), kernel[:, i, j].reshape(groups, -1, features))
-    return np.moveaxis(out.reshape(groups, *part.counts, view.shape[1], features), (-2, -1), (1, 2))
+    out = out.reshape(groups, *part.counts, view.shape[1], features)
+    return out.transpose(0, rank + 1, rank + 2, *range(1, rank + 1))
 
 
 def _seen(x: Any, taps: Sequence[int], part: _Part, forwards: bool) -> tuple[Any, bool]:
@@ -330,17 +344,18 @@ def _copied(block: Any, short: int, turned: bool) -> Any:
     return flat.swapaxes(1, 2)
 
 
-def _parts(lengths: Sequence[int], unit: int) -> Iterator[tuple[slice, slice]]:
+def _parts(lengths: Sequence[int], unit: int, most: int | None = None) -> Iterator[tuple[slice, slice]]:
     """Ranges of the first two axes of the long side whose windows fit into the cache.
 
     Args:
         lengths: of the long side's axes.
         unit: the bytes that one element of the long side takes.
+        most: the largest part of the first axis, if there is a limit.
     """
     outer, first = lengths[0], lengths[1]
     whole = unit * math.prod(lengths[1:])
     if whole <= _PART:
-        count = _PART // whole
+        count = min(_PART // whole, most or outer)
         for i in range(0, outer, count):
             yield slice(i, i + count), slice(None)
         return

@@ -71,10 +71,8 @@ def reduced(x: Any, ufunc: np.ufunc, windows: Windows, counts: Sequence[int]) ->
 def _reduced_along(x: Any, ufunc: np.ufunc, axis: int, window: tuple[int, ...], count: int) -> Any:
     size, stride, low, _, stretch, spread_by = window
     length = x.shape[axis]
-    inside = low <= 0 and (count - 1) * stride + (size - 1) * spread_by - low < length and stretch == 1
-    if count and inside and size >= _LONG and size > 2 * stride * math.log2(size):
-        start, reach = -low, (count - 1) * stride + (size - 1) * spread_by + 1
-        part = x[_along(axis, slice(start, start + reach))]
+    if count and stretch == 1 and size >= _LONG and size > 2 * stride * math.log2(size):
+        part = _reached(x, ufunc, axis, -low, (count - 1) * stride + (size - 1) * spread_by + 1)
         if count == 1 and spread_by == 1:
             return ufunc.reduce(part, axis=axis, keepdims=True, dtype=x.dtype)
         return _doubled(part, ufunc, axis, size, spread_by)[_along(axis, slice(None, None, stride))]
@@ -93,6 +91,19 @@ def _reduced_along(x: Any, ufunc: np.ufunc, axis: int, window: tuple[int, ...], 
     for tap in taps:
         into = out[_along(axis, tap.target)]
         ufunc(into, x[_along(axis, tap.source)], out=into)
+    return out
+
+
+def _reached(x: Any, ufunc: np.ufunc, axis: int, start: int, reach: int) -> Any:
+    """So many elements along an axis; those that x lacks change nothing."""
+    length = x.shape[axis]
+    first, last = min(max(start, 0), length), max(min(start + reach, length), 0)
+    part = x[_along(axis, slice(first, last))]
+    if last - first == reach:
+        return part
+    out = np.full_like(x, identity_of(ufunc, x.dtype), shape=(*x.shape[:axis], reach, *x.shape[axis + 1 :]))
+    if first < last:
+        out[_along(axis, slice(first - start, last - start))] = part
     return out
 
 

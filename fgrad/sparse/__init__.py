@@ -5,7 +5,6 @@ of one colour share no row, and every colour takes one pass (`sparse_jacobian`, 
 """
 
 from fgrad.sparse.derivatives import (
-    Plan,
     SparseDerivative,
     hessian_sparsity,
     jacobian_sparsity,
@@ -13,6 +12,7 @@ from fgrad.sparse.derivatives import (
     sparse_jacobian,
 )
 from fgrad.sparse.matrix import Pattern, SparseMatrix
+from fgrad.sparse.plan import Plan
 
 __all__ = [
     "Pattern",

@@ -27,6 +27,10 @@ Colors = NDArray[np.int64]
 """One colour, from 0 on, for each column."""
 
 
+_TRIES = 4
+"""So many numbers of colours in turn are tried beyond the least one: grids often need one or two more."""
+
+
 def lower_bound(pattern: Pattern) -> int:
     """As many colours as the fullest row has entries are needed."""
     return int(np.bincount(pattern.rows).max()) if pattern.nse else 0
@@ -45,6 +49,9 @@ def color_columns(pattern: Pattern) -> Colors:
     if least >= count or _clash(pattern, in_turn) is None:
         return in_turn
     best = _greedy(pattern, range(count))
+    for number in range(least + 1, min(int(best.max()), least + _TRIES) + 1):
+        if _clash(pattern, np.arange(count) % number) is None:
+            return np.arange(count) % number
     if best.max() + 1 > least:
         crowd = np.bincount(pattern.rows, minlength=pattern.shape[0])[pattern.rows]
         crowded = np.bincount(pattern.columns, weights=crowd, minlength=count)

@@ -26,15 +26,19 @@ class Operand:
     Attributes:
         aval: its type.
         ids: for every element the number of the set of inputs that it depends on; `None` where none does.
-        value: the value itself where it is a constant of the program, or `None`.
+        value: the value itself where it comes of constants of the program alone, or `None`.
+        sources: the arrays that it comes of.
     """
 
-    __slots__ = ("aval", "ids", "value")
+    __slots__ = ("aval", "ids", "sources", "value")
 
-    def __init__(self, aval: ShapedArray, ids: Ids | None = None, value: Array = None) -> None:
+    def __init__(
+        self, aval: ShapedArray, ids: Ids | None = None, value: Array = None, sources: tuple[Any, ...] = ()
+    ) -> None:
         self.aval = aval
         self.ids = ids
         self.value = value
+        self.sources = sources
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,12 +74,19 @@ class Rules(dict[type, Rule]):
 
 
 class Dependence(Interpreter[Operand]):
-    """Says of every element which inputs it may depend on: never too few, and no more than needed where it is easy."""
+    """Says of every element which inputs it may depend on: never too few, and no more than needed where it is easy.
+
+    Attributes:
+        sets: the numbered sets.
+        rules: what primitives do.
+        used: the arrays of the program whose values the answer depends on, by identity.
+    """
 
     def __init__(self, sets: Sets, rules: Rules) -> None:
         super().__init__("sparsity")
         self.sets = sets
         self.rules = rules
+        self.used: dict[int, Any] = {}
 
     def step(self, primitive: Primitive, states: list[Operand], params: dict[str, Any]) -> Any:
         if all(x.ids is None for x in states):
@@ -87,7 +98,14 @@ class Dependence(Interpreter[Operand]):
         return Operand(avals, ids)
 
     def lift(self, value: Array) -> Operand:
-        return Operand(aval_of(value), None, None if type(value) is Tracer else value)
+        if type(value) is Tracer:
+            return Operand(aval_of(value))
+        return Operand(aval_of(value), None, value, (value,) if type(value) is np.ndarray else ())
+
+    def use(self, x: Operand) -> Array:
+        """The value of a constant, which the answer will depend on."""
+        self.used.update((id(source), source) for source in x.sources)
+        return x.value
 
     def aval(self, state: Operand) -> ShapedArray:
         return state.aval
@@ -98,9 +116,12 @@ class Dependence(Interpreter[Operand]):
 
     def _without(self, primitive: Primitive, states: list[Operand], params: dict[str, Any]) -> Any:
         """An equation that no input goes into: constants are computed, since indices and zeros may come of them."""
-        if not primitive.multiple and not primitive.opaque and all(x.value is not None for x in states):
+        plain = not (primitive.multiple or primitive.opaque or primitive.effect)
+        if plain and all(x.value is not None for x in states):
             with np.errstate(all="ignore"):
-                return self.lift(primitive.evaluate([x.value for x in states], params))
+                value = primitive.evaluate([x.value for x in states], params)
+            sources = {id(source): source for x in states for source in x.sources}
+            return Operand(aval_of(value), None, value, tuple(sources.values()))
         avals = primitive.shape(*[x.aval for x in states], **params)
         return [Operand(aval) for aval in avals] if primitive.multiple else Operand(avals)
 
@@ -116,7 +137,7 @@ def everything(interpreter: Dependence, primitive: Primitive, operands: Sequence
     return np.broadcast_to(all_ids, avals.shape)
 
 
-def dependence(closed: ClosedJaxpr, varying: Sequence[bool], rules: Rules) -> tuple[Sets, list[Operand]]:
+def dependence(closed: ClosedJaxpr, varying: Sequence[bool], rules: Rules) -> tuple[Dependence, list[Operand]]:
     """Which elements of the marked inputs each element of the outputs may depend on.
 
     Args:
@@ -134,6 +155,7 @@ def dependence(closed: ClosedJaxpr, varying: Sequence[bool], rules: Rules) -> tu
         operands.append(Operand(aval, ids if marked else None))
     token = current.set(None)  # constants are computed by NumPy, whatever is being traced around
     try:
-        return sets, Dependence(sets, rules).run(closed, operands)
+        interpreter = Dependence(sets, rules)
+        return interpreter, interpreter.run(closed, operands)
     finally:
         current.reset(token)

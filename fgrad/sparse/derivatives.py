@@ -7,28 +7,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-import fgrad.numpy as fnp
-from fgrad.api.chunks import check_chunk_size, pieces
+from fgrad.api.chunks import check_chunk_size
 from fgrad.api.common import Argnums, check_argnums
 from fgrad.api.grad import grad
-from fgrad.api.jit import jit
-from fgrad.api.vmap import vmap
-from fgrad.core.aval import Array, ShapedArray
+from fgrad.core.aval import Array
 from fgrad.core.boundary import check_callable, function_name
 from fgrad.core.interpreter import Tracer
-from fgrad.core.jaxpr import ClosedJaxpr
 from fgrad.errors import ArgumentError, CheckError, message, public
-from fgrad.sparse.coloring import Colors, as_colors, color_columns, color_symmetric, lower_bound, mirrored
+from fgrad.sparse.coloring import as_colors, color_symmetric
 from fgrad.sparse.matrix import Pattern, SparseMatrix, as_pattern
-from fgrad.sparse.program import Arguments, Program, bind_arguments, find_pattern, trace_program
+from fgrad.sparse.plan import Plan, choose_mode
+from fgrad.sparse.program import Arguments, Found, Program, bind_arguments, find_pattern, trace_program
 from fgrad.tree.table import describe
 
-__all__ = ["Plan", "SparseDerivative", "hessian_sparsity", "jacobian_sparsity", "sparse_hessian", "sparse_jacobian"]
-
-_ELEMENTS = 1 << 23
-"""As many elements of seeds and of results are computed at once, where the user does not say how many passes."""
+__all__ = ["SparseDerivative", "hessian_sparsity", "jacobian_sparsity", "sparse_hessian", "sparse_jacobian"]
 
 
 @public
@@ -65,7 +58,7 @@ def jacobian_sparsity(fun: Callable[..., Any], *args: Any, argnums: Argnums = 0,
     check_callable(fun, verb, f"{verb}(f, x)")
     check_argnums(argnums, verb)
     arguments = bind_arguments(fun, argnums, args, kwargs, verb)
-    return find_pattern(trace_program(fun, arguments, verb), verb)
+    return find_pattern(trace_program(fun, arguments, verb), verb).pattern
 
 
 @public
@@ -84,7 +77,7 @@ def hessian_sparsity(fun: Callable[..., Any], *args: Any, argnums: Argnums = 0, 
     check_callable(fun, verb, f"{verb}(f, x)")
     check_argnums(argnums, verb)
     arguments = bind_arguments(fun, argnums, args, kwargs, verb)
-    return find_pattern(trace_program(grad(fun, argnums), arguments, verb), verb).symmetrized()
+    return find_pattern(trace_program(grad(fun, argnums), arguments, verb), verb).pattern.symmetrized()
 
 
 @public
@@ -180,94 +173,6 @@ class _Options(NamedTuple):
     check: bool | None
 
 
-class Plan:
-    """How a sparse derivative is computed.
-
-    Attributes:
-        pattern: where the entries are.
-        mode: "forward", "reverse" or "symmetric".
-        colors: the colour of every column, of every row in reverse mode.
-        passes: how many derivatives along one direction are taken.
-    """
-
-    def __init__(self, program: Program, pattern: Pattern, mode: str, colors: Colors) -> None:
-        self.program = program
-        self.pattern = pattern
-        self.mode = mode
-        self.colors = colors
-        self.passes = int(colors.max(initial=-1)) + 1 if pattern.nse else 0
-        rows, columns = pattern.rows, pattern.columns
-        if mode == "symmetric":
-            swap = mirrored(pattern, colors)
-            rows, columns = np.where(swap, columns, rows), np.where(swap, rows, columns)
-        if mode == "reverse":
-            rows, columns = columns, rows
-        self.entry_colors: Colors = colors[columns]
-        self.entry_places: NDArray[np.int64] = rows
-        self.checked = False
-        self._constants = [(c, c.copy()) for c in _constants(program.pushed)]
-        self.compressed = jit(self._compressed)
-
-    def __repr__(self) -> str:
-        return f"Plan(pattern={self.pattern}, mode={self.mode!r}, passes={self.passes})"
-
-    @property
-    def current(self) -> bool:
-        """Whether the arrays that the function closes over are what they were when the pattern was found."""
-        return all(np.array_equal(now, then, equal_nan=now.dtype.kind in "fc") for now, then in self._constants)
-
-    @property
-    def directions(self) -> tuple[list[ShapedArray], int]:
-        """The types of what a pass is given, and the length of what it gives."""
-        program = self.program
-        return (program.outputs, program.shape[1]) if self.mode == "reverse" else (program.inputs, program.shape[0])
-
-    def entries(self, leaves: Sequence[Array], chunk_size: int | None) -> Array:
-        """The values of all entries."""
-        given, length = self.directions
-        if not self.passes:
-            return np.zeros(0, np.result_type(*[a.dtype for a in self.program.outputs] or [np.dtype(np.float64)]))
-        step = chunk_size or max(1, _ELEMENTS // max(sum(a.size for a in given), length, 1))
-        parts, order = [], []
-        for low, high in pieces(self.passes, step):
-            here = np.flatnonzero((self.entry_colors >= low) & (self.entry_colors < high))
-            position = (self.entry_colors[here] - low) * length + self.entry_places[here]
-            parts.append(self.compressed(tuple(leaves), self._seeds(given, low, high), position))
-            order.append(here)
-        if len(parts) == 1:
-            return parts[0]
-        return fnp.take(fnp.concatenate(parts), np.argsort(np.concatenate(order), kind="stable"))
-
-    def _seeds(self, avals: Sequence[ShapedArray], low: int, high: int) -> tuple[Array, ...]:
-        """For each colour the sum of the unit directions that have it."""
-        seeds, offset = [], 0
-        for aval in avals:
-            mine = self.colors[offset : offset + aval.size]
-            seed = np.equal(mine, np.arange(low, high)[:, None]).astype(aval.dtype)
-            seeds.append(seed.reshape(high - low, *aval.shape))
-            offset += aval.size
-        return tuple(seeds)
-
-    def _compressed(self, leaves: Sequence[Array], seeds: Sequence[Array], position: Array) -> Array:
-        """The sums of columns (rows) of one colour, at some positions."""
-        run = self.program.pull if self.mode == "reverse" else self.program.push
-        outs = vmap(lambda directions: run(leaves, directions))(tuple(seeds))
-        count = seeds[0].shape[0]
-        rows = [fnp.reshape(y, (count, int(np.prod(fnp.shape(y)[1:])))) for y in outs]
-        return fnp.take(fnp.reshape(fnp.concatenate(rows, 1), (-1,)), position)
-
-
-def _constants(closed: ClosedJaxpr) -> list[NDArray[Any]]:
-    """The arrays that a program closes over, those of the programs within it included."""
-    found = [c for c in closed.consts if isinstance(c, np.ndarray)]
-    for eqn in closed.eqns:
-        for value in eqn.params.values():
-            for inner in value if isinstance(value, (tuple, list)) else (value,):
-                if isinstance(inner, ClosedJaxpr):
-                    found += _constants(inner)
-    return found
-
-
 class SparseDerivative:
     """A function that computes a sparse derivative, as `sparse_jacobian` and `sparse_hessian` return it."""
 
@@ -314,9 +219,9 @@ class SparseDerivative:
     def _make(self, program: Program) -> Plan:
         verb, mode = self._options.verb, self._options.mode
         if self._options.sparsity is None:
-            pattern = find_pattern(program, verb)
+            pattern, used = find_pattern(program, verb)
         else:
-            pattern = as_pattern(self._options.sparsity, program.shape, verb)
+            pattern, used = Found(as_pattern(self._options.sparsity, program.shape, verb), [])
         if mode == "symmetric":
             pattern = pattern.symmetrized()
         colors = None
@@ -327,8 +232,8 @@ class SparseDerivative:
         elif mode == "symmetric":
             colors = color_symmetric(pattern)
         else:
-            mode, colors = _choose(pattern, mode)
-        return Plan(program, pattern, mode, colors)
+            mode, colors = choose_mode(pattern, mode)
+        return Plan(program, pattern, mode, colors, used)
 
     def _check(self, plan: Plan, leaves: Sequence[Array], out: SparseMatrix) -> None:
         """Compares with one product with a vector of no pattern, where values are known."""
@@ -350,24 +255,3 @@ class SparseDerivative:
             what += "was given has none, so the values are wrong."
             cure = "Leave sparsity out: the pattern is then found from the program."
             raise CheckError(message(what, cure=cure))
-
-
-def _choose(pattern: Pattern, mode: str) -> tuple[str, Colors]:
-    """The mode that takes fewer passes, and its colouring."""
-    if mode == "forward":
-        return mode, color_columns(pattern)
-    flipped = pattern.T
-    if mode == "reverse":
-        return mode, color_columns(flipped)
-    by_columns, by_rows = lower_bound(pattern), lower_bound(flipped)
-    if by_columns <= by_rows:
-        colors = color_columns(pattern)
-        if colors.max(initial=0) + 1 <= max(by_rows, 1):
-            return "forward", colors
-        other = color_columns(flipped)
-        return ("reverse", other) if other.max(initial=0) < colors.max(initial=0) else ("forward", colors)
-    other = color_columns(flipped)
-    if other.max(initial=0) + 1 < by_columns:
-        return "reverse", other
-    colors = color_columns(pattern)
-    return ("reverse", other) if other.max(initial=0) < colors.max(initial=0) else ("forward", colors)

@@ -15,6 +15,7 @@ from fgrad.control.call import Call
 from fgrad.control.cond_rows import CondRows
 from fgrad.control.cond_rules import Cond
 from fgrad.control.custom import CustomCall
+from fgrad.control.effects import TapGrad
 from fgrad.control.scan_rules import Scan
 from fgrad.control.while_rows import WhileRows
 from fgrad.control.while_rules import WhileLoop
@@ -39,12 +40,17 @@ def _call(interpreter: Dependence, _: Any, operands: Operands, params: Any) -> A
     return [y.ids for y in interpreter.run(params["jaxpr"], operands)]
 
 
+@rule(TapGrad)
+def _tap(interpreter: Dependence, _: Any, operands: Operands, params: Any) -> Any:
+    return [x.ids for x in operands]
+
+
 @rule(Cond)
 def _cond(interpreter: Dependence, _: Any, operands: Operands, params: Any) -> Any:
     index, *args = operands
     branches = params["branches"]
     if index.value is not None:
-        branches = [branches[min(max(int(index.value), 0), len(branches) - 1)]]
+        branches = [branches[min(max(int(interpreter.use(index)), 0), len(branches) - 1)]]
     return _any([interpreter.run(branch, args) for branch in branches], interpreter.sets)
 
 
@@ -116,7 +122,8 @@ def _step_by_step(
 
 def _row(x: Operand, i: int) -> Operand:
     value = None if x.value is None else x.value[i]
-    return Operand(ShapedArray(x.shape[1:], x.aval.dtype), None if x.ids is None else np.asarray(x.ids[i]), value)
+    ids = None if x.ids is None else np.asarray(x.ids[i])
+    return Operand(ShapedArray(x.shape[1:], x.aval.dtype), ids, value, x.sources)
 
 
 def _any_row(x: Operand, sets: Sets) -> Operand:

@@ -88,6 +88,13 @@ class SparseMatrix:
         zeros = fnp.zeros((self.shape[0], *shape[1:]), fnp.result_type(terms))
         return fnp.at(zeros)[self.indices[:, 0]].add(terms)
 
+    __array_ufunc__ = None  # products with arrays on the left come here
+
+    @public
+    def __rmatmul__(self, other: Array) -> Array:
+        """The product of a vector or a matrix with this one."""
+        return fnp.transpose(self.T @ fnp.transpose(other))
+
     def __repr__(self) -> str:
         return f"SparseMatrix(shape={self.shape}, nse={self.nse}, dtype={self.dtype})"
 

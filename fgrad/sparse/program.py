@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fgrad.api.common import Argnums, check_differentiable, select_arguments
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
@@ -24,9 +25,9 @@ from fgrad.transforms.stage import trace
 from fgrad.transforms.transpose import transpose
 from fgrad.tree import PyTreeDef
 
-__all__ = ["Arguments", "Program", "bind_arguments", "find_pattern", "trace_program"]
+__all__ = ["RULES", "Arguments", "Found", "Program", "bind_arguments", "find_pattern", "trace_program"]
 
-_RULES = Rules({**MOVES, **WINDOWS, **LOOPS})
+RULES = Rules({**MOVES, **WINDOWS, **LOOPS})
 
 _LARGEST = 1 << 28
 """A pattern of more entries than this is not written down."""
@@ -152,14 +153,22 @@ def trace_program(fun: Callable[..., Any], arguments: Arguments, verb: str) -> P
     return Program(function, eliminate_dead_code(pushed), chosen)
 
 
-def find_pattern(program: Program, verb: str) -> Pattern:
+class Found(NamedTuple):
+    """A pattern, and the arrays that the program closes over whose values it depends on: positions, zeros."""
+
+    pattern: Pattern
+    used: list[NDArray[Any]]
+
+
+def find_pattern(program: Program, verb: str) -> Found:
     """Where the derivative may have entries that are not zero.
 
     Raises:
         ArgumentError: nearly everywhere, and there are too many.
     """
     varying = [False] * len(program.function.in_avals) + [True] * len(program.chosen)
-    sets, outs = dependence(program.pushed, varying, _RULES)
+    interpreter, outs = dependence(program.pushed, varying, RULES)
+    sets = interpreter.sets
     ids = np.concatenate([y.sets.reshape(-1) for y in outs]) if outs else np.zeros(0, np.int64)
     lengths = sets.lengths(ids)
     if (total := int(lengths.sum())) > _LARGEST:
@@ -170,4 +179,4 @@ def find_pattern(program: Program, verb: str) -> Pattern:
     indices = np.empty((total, 2), np.int64)
     indices[:, 0] = np.repeat(np.arange(len(ids)), lengths)
     indices[:, 1] = sets.elements(ids)
-    return Pattern(indices, program.shape)
+    return Found(Pattern(indices, program.shape), list(interpreter.used.values()))

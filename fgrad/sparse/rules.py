@@ -63,8 +63,8 @@ def _elementwise(interpreter: Dependence, primitive: Primitive, operands: Operan
 def _product(interpreter: Dependence, primitive: Primitive, operands: Operands, params: Any) -> Any:
     ids = _elementwise(interpreter, primitive, operands, params)
     for x in operands:
-        if x.value is not None:  # what a constant 0 makes 0 depends on nothing
-            ids = np.where(np.equal(x.value, 0), EMPTY, ids)
+        if x.value is not None and np.equal(x.value, 0).any():  # what a constant 0 makes 0 depends on nothing
+            ids = np.where(np.equal(interpreter.use(x), 0), EMPTY, ids)
     return ids
 
 
@@ -73,7 +73,7 @@ def _select(interpreter: Dependence, primitive: Primitive, operands: Operands, p
     condition, x, y = operands
     if condition.value is None:
         return _elementwise(interpreter, primitive, operands, params)
-    return np.where(condition.value, x.sets, y.sets)
+    return np.where(interpreter.use(condition), x.sets, y.sets)
 
 
 @rule(reduce_sum)
@@ -114,14 +114,15 @@ def _dot(interpreter: Dependence, primitive: Primitive, operands: Operands, para
     ids: Any = EMPTY
     for side in (0, 1):
         if operands[side].ids is not None:
-            mine = _side(interpreter.sets, operands, side, contract, batch)
+            mine = _side(interpreter, operands, side, contract, batch)
             ids = interpreter.sets.either(ids, mine)
     return ids
 
 
-def _side(sets: Sets, operands: Operands, side: int, contract: Any, batch: Any) -> Ids:
+def _side(interpreter: Dependence, operands: Operands, side: int, contract: Any, batch: Any) -> Ids:
     """What a product depends on by one of its operands, which is brought to axes (batch, free, contracted)."""
     x, y = operands[side], operands[1 - side]
+    sets = interpreter.sets
     free = [a for a in range(len(x.shape)) if a not in (*contract[side], *batch[side])]
     others = [a for a in range(len(y.shape)) if a not in (*contract[1 - side], *batch[1 - side])]
     sizes = [x.shape[a] for a in batch[side]], [x.shape[a] for a in free], [y.shape[a] for a in others]
@@ -135,6 +136,7 @@ def _side(sets: Sets, operands: Operands, side: int, contract: Any, batch: Any) 
     if weights is None or weights.all() or int(np.count_nonzero(weights)) * own > _LARGEST:
         out = np.broadcast_to(sets.over(mine, (2,))[:, :, None], (rows, own, other))
     else:
+        interpreter.use(y)
         out = _weighted(sets, mine, weights)
     shape = (*sizes[0], *sizes[1], *sizes[2])
     if side == 0:
@@ -159,9 +161,9 @@ def _unknown_axes(key: Key, arrays: Operands) -> list[int]:
     return [axis for axis, entry in enumerate(consuming) if entry == ARRAY and next(given).value is None]
 
 
-def _positions(arrays: Operands) -> list[Any]:
+def _positions(interpreter: Dependence, arrays: Operands) -> list[Any]:
     """Index arrays; an axis indexed by unknown positions has been shrunk to a single one."""
-    return [np.zeros(a.shape, np.int64) if a.value is None else a.value for a in arrays]
+    return [np.zeros(a.shape, np.int64) if a.value is None else interpreter.use(a) for a in arrays]
 
 
 @rule(gather)
@@ -171,22 +173,23 @@ def _gather(interpreter: Dependence, primitive: Primitive, operands: Operands, p
     axes = tuple(_unknown_axes(params["key"], arrays))
     if axes:
         ids = np.expand_dims(interpreter.sets.over(ids, axes), axes)
-    return np.asarray(primitive.impl(ids, *_positions(arrays), **params))
+    return np.asarray(primitive.impl(ids, *_positions(interpreter, arrays), **params))
 
 
 @rule(place)
 def _place(interpreter: Dependence, _: Any, operands: Operands, params: Any) -> Any:
     v, *arrays = operands
-    return _reached(interpreter.sets, v.sets, arrays, params["key"], params["shape"])
+    return _reached(interpreter, v.sets, arrays, params["key"], params["shape"])
 
 
-def _reached(sets: Sets, ids: Ids, arrays: Operands, key: Key, shape: tuple[int, ...]) -> Ids:
+def _reached(interpreter: Dependence, ids: Ids, arrays: Operands, key: Key, shape: tuple[int, ...]) -> Ids:
     """What the elements of an array depend on when values with dependences are placed in it."""
     axes = _unknown_axes(key, arrays)
     shrunk = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
     count = math.prod(shrunk)
-    targets = gather.impl(np.arange(count).reshape(shrunk), *_positions(arrays), key=key, unique=False)
-    out = sets.union(np.ravel(targets), np.ravel(ids), count)
+    positions = _positions(interpreter, arrays)
+    targets = gather.impl(np.arange(count).reshape(shrunk), *positions, key=key, unique=False)
+    out = interpreter.sets.union(np.ravel(targets), np.ravel(ids), count)
     return np.broadcast_to(out.reshape(shrunk), shape)
 
 
@@ -195,7 +198,7 @@ def _scattering(interpreter: Dependence, _: Any, operands: Operands, params: Any
     x, v, *arrays = operands
     if v.ids is None:
         return x.ids
-    placed = _reached(interpreter.sets, v.sets, arrays, params["key"], x.shape)
+    placed = _reached(interpreter, v.sets, arrays, params["key"], x.shape)
     return interpreter.sets.either(x.sets, placed)
 
 
@@ -204,13 +207,13 @@ def _scatter(interpreter: Dependence, primitive: Primitive, operands: Operands, 
     x, v, *arrays = operands
     if any(a.value is None for a in arrays):
         return _scattering(interpreter, primitive, operands, params)
-    return np.asarray(primitive.impl(x.sets, v.sets, *_positions(arrays), **params))
+    return np.asarray(primitive.impl(x.sets, v.sets, *_positions(interpreter, arrays), **params))
 
 
 @rule(permute)
 def _permute(interpreter: Dependence, primitive: Primitive, operands: Operands, params: Any) -> Any:
     x, order = operands
     if order.value is not None:
-        return primitive.impl(x.sets, order.value, **params)
+        return primitive.impl(x.sets, interpreter.use(order), **params)
     axis = params["axis"]
     return np.broadcast_to(np.expand_dims(interpreter.sets.over(x.sets, (axis,)), axis), x.shape)

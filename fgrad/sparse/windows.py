@@ -120,8 +120,8 @@ def _moving(starts: Operands, sizes: Sequence[int], shape: Sequence[int]) -> lis
     return [axis for axis, k in enumerate(known) if not k]
 
 
-def _starts(starts: Operands) -> list[Any]:
-    return [np.int64(0) if s.value is None else s.value for s in starts]
+def _starts(interpreter: Dependence, starts: Operands) -> list[Any]:
+    return [np.int64(0) if s.value is None else interpreter.use(s) for s in starts]
 
 
 @rule(dynamic_slice)
@@ -130,7 +130,7 @@ def _slice(interpreter: Dependence, primitive: Any, operands: Operands, params: 
     ids = x.sets
     for axis in _moving(starts, params["sizes"], x.shape):
         ids = np.broadcast_to(np.expand_dims(interpreter.sets.over(ids, (axis,)), axis), ids.shape)
-    return np.asarray(primitive.impl(ids, *_starts(starts), **params))
+    return np.asarray(primitive.impl(ids, *_starts(interpreter, starts), **params))
 
 
 @rule(dynamic_update_slice)
@@ -138,10 +138,10 @@ def _update(interpreter: Dependence, primitive: Any, operands: Operands, params:
     x, update, *starts = operands
     moving = _moving(starts, update.shape, x.shape)
     if not moving:
-        return np.asarray(primitive.impl(x.sets, update.sets, *_starts(starts), **params))
+        return np.asarray(primitive.impl(x.sets, update.sets, *_starts(interpreter, starts), **params))
     ids = update.sets
     for axis in moving:
         whole = (*ids.shape[:axis], x.shape[axis], *ids.shape[axis + 1 :])
         ids = np.broadcast_to(np.expand_dims(interpreter.sets.over(ids, (axis,)), axis), whole)
-    placed = primitive.impl(np.full(x.shape, EMPTY, np.int64), ids, *_starts(starts), **params)
+    placed = primitive.impl(np.full(x.shape, EMPTY, np.int64), ids, *_starts(interpreter, starts), **params)
     return interpreter.sets.either(x.sets, np.asarray(placed))

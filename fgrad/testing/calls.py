@@ -8,19 +8,37 @@ from typing import Any
 import numpy as np
 
 from fgrad.api.jit import jit
-from fgrad.api.linear import vjp
+from fgrad.api.linear import jvp, vjp
 from fgrad.api.vmap import vmap
 from fgrad.control.checkpoint import checkpoint
 from fgrad.control.cond import cond
 from fgrad.control.custom_jvp import custom_jvp
+from fgrad.control.custom_linear_solve import custom_linear_solve
+from fgrad.control.custom_root import custom_root
+from fgrad.control.custom_rule import custom_rule
 from fgrad.control.custom_vjp import custom_vjp
+from fgrad.control.effects import tap
 from fgrad.control.scan import scan
 from fgrad.control.while_loop import while_loop
 from fgrad.core.aval import Array
 
 __all__ = ["EXEMPT", "examples"]
 
+_NAMED = "it works between the rows of a `vmap` whose axis has a name, and nowhere else"
+
 EXEMPT = {
+    "all_gather": _NAMED,
+    "all_to_all": _NAMED,
+    "axis_index": _NAMED,
+    "debug_callback": "it computes nothing",
+    "io_callback": "it returns what a function of the user's does",
+    "numeric_solve": "it stands in `linear_solve` and `implicit_root`, which have the derivatives",
+    "permute_rows": _NAMED,
+    "pmax": _NAMED,
+    "pmin": _NAMED,
+    "psum": _NAMED,
+    "pure_callback": "it returns what a function of the user's does",
+    "sum_scatter": _NAMED,
     "custom_linear": "it stands in the linear programs of `custom_vjp_call` alone, whose examples use its rules",
 }
 """Primitives without samples, and why."""
@@ -87,7 +105,41 @@ def _by_rows(f: Callable[..., Any]) -> Callable[..., Any]:
     return over
 
 
+def _with_both() -> Callable[..., Any]:
+    return custom_rule(
+        lambda x, y: np.sin(x) * y,
+        jvp=lambda xs, ts: (np.sin(xs[0]) * xs[1], np.cos(xs[0]) * xs[1] * ts[0] + np.sin(xs[0]) * ts[1]),
+        vjp=(
+            lambda x, y: (np.sin(x) * y, (x, y)),
+            lambda res, ct: (ct * np.cos(res[0]) * res[1], ct * np.sin(res[0])),
+        ),
+    )
+
+
+def _tapped(x: Array, y: Array) -> list[Array]:
+    return tap(x * y, y, function=lambda *cts: None, rows=())  # type: ignore[no-any-return]
+
+
+def _solution(x: Array, y: Array) -> Array:
+    return custom_linear_solve(lambda v: (x + y) * v, x * y, lambda matvec, b: b / matvec(np.ones_like(b)))
+
+
+def _implicit(x: Array, y: Array) -> Array:
+    def solve(f: Any, guess: Array) -> Array:
+        for _ in range(30):
+            value, slope = jvp(f, (guess,), (np.ones_like(guess),))
+            guess = guess - value / slope
+        return guess
+
+    return custom_root(
+        lambda v: v * v * v + x * v - y, np.ones(np.shape(x)), solve, lambda g, b: b / g(np.ones_like(b))
+    )
+
+
 _CALLS: dict[str, Callable[[], Callable[..., Any]]] = {
+    "implicit_root": lambda: _implicit,
+    "linear_solve": lambda: _solution,
+    "tap_grad": lambda: _tapped,
     "block": lambda: _chosen,
     "cond": lambda: jit(_chosen),
     "cond_rows": lambda: _by_rows(_chosen),
@@ -99,6 +151,7 @@ _CALLS: dict[str, Callable[[], Callable[..., Any]]] = {
     "checkpoint": lambda: jit(checkpoint(_program)),
     "checkpoint_call": lambda: checkpoint(_program),
     "custom_jvp_call": _with_jvp,
+    "custom_rule_call": _with_both,
     "custom_vjp_call": _with_vjp,
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fgrad
+from fgrad.compiler.compiled import optimize
 from fgrad.compiler.inline import inline
 from fgrad.core import ClosedJaxpr, check_jaxpr
 
@@ -65,9 +66,28 @@ def test_constants_are_carried_along() -> None:
     assert any(c is CONSTANT for c in flat.consts)
 
 
-def test_checkpoints_stay_calls() -> None:
-    flat = inlined(fgrad.checkpoint(fgrad.jit(np.sin)), X)
-    assert names(flat) == ["checkpoint"]
+def test_bodies_of_checkpoints_stand_behind_barriers() -> None:
+    again = fgrad.checkpoint(fgrad.jit(lambda x: np.sin(x) + CONSTANT))
+    flat = inlined(lambda x: (again(x), again(x)), X)
+    assert names(flat) == ["optimization_barrier", "optimization_barrier", "sin", "add"] * 2
+    assert len({eqn.params["region"] for eqn in flat.eqns if "region" in eqn.params}) == 2
+    merged = fgrad.checkpoint(np.sin, prevent_cse=False)
+    assert names(inlined(merged, X)) == ["sin"]
+
+
+def test_what_is_behind_a_barrier_is_computed_again() -> None:
+    again = fgrad.checkpoint(np.sin)
+    program = optimize(fgrad.make_jaxpr(lambda x: (np.sin(x), again(x), again(x)))(X))
+    assert names(program) == ["sin"] * 3
+    merged = fgrad.checkpoint(np.sin, prevent_cse=False)
+    assert names(optimize(fgrad.make_jaxpr(lambda x: (np.sin(x), merged(x), merged(x)))(X))) == ["sin"]
+
+
+def test_barriers_are_taken_out_one_behind_the_other() -> None:
+    identity = fgrad.checkpoint(lambda x: (x, 2.0, CONSTANT))
+    program = optimize(fgrad.make_jaxpr(lambda x: identity(identity(x)[0]))(X))
+    assert names(program) == []
+    assert program.jaxpr.outvars[0] is program.jaxpr.invars[0]
 
 
 def test_equations_keep_their_lines() -> None:

@@ -265,8 +265,6 @@ def test_compiled_code_holds_the_operations() -> None:
     assert "x * x" in text or "np.square(x)" in text
 
 
-
-
 def test_symbolic_zeros() -> None:
     seen: list[Any] = []
 

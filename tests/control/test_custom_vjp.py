@@ -238,8 +238,6 @@ def test_the_gradients_jaxpr_is_the_rule() -> None:
     assert names == ["sin", "exp", "mul"]  # the forward rule, then the backward rule
 
 
-
-
 def test_symbolic_zeros() -> None:
     seen: list[Any] = []
 

@@ -35,6 +35,22 @@ def test_kernel_is_the_definition(case: Case, part: int) -> None:
     np.testing.assert_array_equal(out, naive(*case))
 
 
+@pytest.mark.parametrize("features", [1, 20])
+@pytest.mark.parametrize("features_last", [False, True])
+def test_gradient_by_the_weights_of_large_images(features: int, features_last: bool) -> None:
+    """The "kernel" is the cotangent then: one channel for each image, a tap for each position."""
+    rng = np.random.default_rng(0)
+    x, w = (
+        rng.integers(-3, 4, (1, 3, 2, 40, 41)).astype(float),
+        rng.integers(-3, 4, (1, features, 2, 38, 37)).astype(float),
+    )
+    if features_last:
+        w = np.moveaxis(np.ascontiguousarray(np.moveaxis(w, 1, -1)), -1, 1)
+    seen = np.lib.stride_tricks.sliding_window_view(x, (38, 37), (3, 4))
+    expected = np.einsum("gncyxkl,gockl->gnoyx", seen, w)
+    np.testing.assert_array_equal(kernels.convolved(x, w, (PLAIN,) * 2), expected)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.complex64, np.complex128, np.int32, np.int8])
 def test_kernel_keeps_the_dtype(dtype: Any) -> None:
     x, w = np.arange(24).reshape(1, 2, 2, 6).astype(dtype) - 5, np.arange(12).reshape(1, 2, 2, 3).astype(dtype) - 4

@@ -113,7 +113,7 @@ def test_lowered_code() -> None:
         "np.concatenate((x, y), axis=1)",
         "[:, :2]",
         "[:, 2:]",
-        "np.stack((x, y))",
+        "np.array((x, y))",
         "np.moveaxis(x, 1, 0)",
         "_padded(x, ((0, 0), (1, 2)))",
     ):

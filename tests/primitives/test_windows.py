@@ -111,7 +111,7 @@ def test_rules_hold(case: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize(("size", "stride"), [(8, 1), (9, 1), (13, 1), (16, 1), (17, 2), (31, 3), (40, 1), (64, 5)])
-@pytest.mark.parametrize("low", [0, -2, 3])
+@pytest.mark.parametrize("low", [0, -2, 3, 99])
 def test_long_windows(size: int, stride: int, low: int) -> None:
     x = np.random.default_rng(size).integers(-99, 99, (2, 64)).astype(float)
     windows = (ONE, (size, stride, low, 1, 1, 1))
@@ -119,6 +119,16 @@ def test_long_windows(size: int, stride: int, low: int) -> None:
     np.testing.assert_array_equal(
         reduce_window_max(x, windows=windows), naive(x, windows, lambda some: max(some, default=-np.inf))
     )
+
+
+def test_a_cumulative_sum_as_a_window() -> None:
+    n = 3000
+    x = np.random.default_rng(0).integers(-9, 10, n).astype(float)
+    windows = ((n, 1, n - 1, 0, 1, 1),)
+    out, pull = fgrad.vjp(lambda x: reduce_window_sum(x, windows=windows), x)
+    np.testing.assert_array_equal(out, np.cumsum(x))
+    np.testing.assert_array_equal(pull(x)[0], np.cumsum(x[::-1])[::-1])
+    np.testing.assert_array_equal(reduce_window_max(x, windows=windows), np.maximum.accumulate(x))
 
 
 def test_long_windows_take_few_steps() -> None:

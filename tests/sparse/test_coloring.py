@@ -79,7 +79,7 @@ def test_block_diagonal_and_grid() -> None:
     assert number(color_columns(pattern_of(blocks.T))) == 3
     line = banded(12, 1).todense()
     grid = np.kron(line, np.eye(12, dtype=bool)) | np.kron(np.eye(12, dtype=bool), line)
-    assert number(color_columns(pattern_of(grid))) <= 7
+    assert number(color_columns(pattern_of(grid))) == 5  # in turn, since 12 % 5 == 2: a knight's move
     assert number(color_symmetric(pattern_of(grid))) <= 6
 
 

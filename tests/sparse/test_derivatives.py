@@ -168,6 +168,18 @@ def test_captured_arrays_may_change() -> None:
     np.testing.assert_array_equal(jacobian(X).todense(), weights)
     weights[3, 5] = 2.0
     np.testing.assert_array_equal(jacobian(X).todense(), weights)
+    where = np.arange(3)
+    picked = fgrad.jit(lambda x: fnp.take(x, where) ** 2)
+    jacobian = sparse_jacobian(picked)
+    jacobian(X)
+    where[:] = [5, 5, 0]
+    np.testing.assert_array_equal(jacobian(X).todense(), jacfwd(picked)(X))
+
+
+def test_captured_arrays_that_the_pattern_does_not_depend_on_are_not_looked_at() -> None:
+    found = sparse_jacobian(lambda x: (X * x) + np.ones((12, 12)) @ x).plan(X)
+    assert found.current
+    assert not found._used
 
 
 def test_results_own_their_indices() -> None:

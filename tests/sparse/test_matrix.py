@@ -30,6 +30,8 @@ def test_products_are_differentiable() -> None:
     x, other = np.array([1.0, 2.0, 3.0]), np.arange(6.0).reshape(3, 2)
     np.testing.assert_array_equal(MATRIX @ x, DENSE @ x)
     np.testing.assert_array_equal(MATRIX @ other, DENSE @ other)
+    np.testing.assert_array_equal(other[:2] @ MATRIX, other[:2] @ DENSE)
+    np.testing.assert_array_equal(x[:2] @ MATRIX, x[:2] @ DENSE)
     np.testing.assert_array_equal(fgrad.jacrev(lambda x: MATRIX @ x)(x), DENSE)
 
     def by_data(data: Any) -> Any:

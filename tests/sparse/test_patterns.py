@@ -53,6 +53,14 @@ def test_what_is_not_known_counts_as_all_that_it_can_reach() -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+def test_rows_of_a_batch_stay_apart_where_positions_are_not_known() -> None:
+    def f(x: Any, index: Any) -> Any:
+        return fgrad.vmap(lambda r, i: r[i] * r[0])(x.reshape(4, 3), index)
+
+    found = jacobian_sparsity(f, X, np.array([0, 2, 1, 1])).todense()
+    np.testing.assert_array_equal(found, np.kron(np.eye(4), np.ones((1, 3))))
+
+
 def test_custom_rules_count_and_not_what_they_replace() -> None:
     """Straight-through estimators: the function itself has no derivative."""
 

@@ -9,11 +9,11 @@ import pytest
 
 import fgrad.lax
 from fgrad import jacfwd
-from fgrad.core.primitive import Primitive, registry
+from fgrad.core.primitive import Primitive, Sample, registry
 from fgrad.primitives.families import NonDifferentiable
 from fgrad.sparse import jacobian_sparsity
 from fgrad.sparse.dependence import everything
-from fgrad.sparse.program import _RULES
+from fgrad.sparse.program import RULES
 
 assert fgrad.lax  # it declares the primitives of control flow
 
@@ -26,9 +26,8 @@ DENSE = {
     "permute_rows",
     "psum",
     "sum_scatter",
-    "tap_grad",
 }
-"""Linear primitives that make everything depend on everything: solvers, loops of unknown length, messages."""
+"""Linear primitives that make everything depend on everything: solvers, loops of unknown length, collectives."""
 
 LINEAR = [
     p
@@ -38,17 +37,23 @@ LINEAR = [
     and not isinstance(p, NonDifferentiable)
 ]
 
+
+def kinds(sample: Sample) -> list[str]:
+    return [np.asarray(x).dtype.kind for x in sample.draw(np.random.default_rng(0))]
+
+
 SAMPLED = [
     (p, i)
     for p in registry.values()
     if type(p).__module__.startswith("fgrad.primitives") and not isinstance(p, NonDifferentiable)
-    for i, _ in enumerate(p.samples)
+    for i, sample in enumerate(p.samples)
+    if "f" in kinds(sample) and "c" not in kinds(sample)
 ]
 
 
 @pytest.mark.parametrize("primitive", LINEAR, ids=lambda p: p.name)
 def test_linear_primitives_have_rules(primitive: Primitive) -> None:
-    assert (_RULES.of(primitive) is everything) == (primitive.name in DENSE)
+    assert (RULES.of(primitive) is everything) == (primitive.name in DENSE)
 
 
 @pytest.mark.parametrize(("primitive", "number"), SAMPLED, ids=lambda v: v if isinstance(v, int) else v.name)
@@ -56,8 +61,6 @@ def test_patterns_of_primitives_are_never_too_small(primitive: Primitive, number
     sample = list(primitive.samples)[number]
     args = sample.draw(np.random.default_rng(0))
     varying = [i for i, x in enumerate(args) if np.asarray(x).dtype.kind == "f"]
-    if not varying or any(np.asarray(x).dtype.kind == "c" for x in args):
-        pytest.skip("no real arguments")
 
     def f(*xs: Any) -> Any:
         given: list[Any] = list(args)
@@ -70,7 +73,7 @@ def test_patterns_of_primitives_are_never_too_small(primitive: Primitive, number
     chosen = [np.asarray(args[i]) for i in varying]
     argnums = tuple(range(len(varying)))
     if not f(*chosen):
-        pytest.skip("no real results")
+        return  # results without derivatives
     with np.errstate(all="ignore"):
         dense = jacfwd(f, argnums=argnums, flat=True)(*chosen)
         found = jacobian_sparsity(f, *chosen, argnums=argnums).todense()

@@ -102,15 +102,14 @@ def test_the_mode_whose_rule_is_wrong() -> None:
 
 
 def test_kinks_are_reported() -> None:
-    f = fgrad.custom_jvp(lambda x: np.abs(x))
+    f = fgrad.custom_jvp(np.abs)
     f.defjvp(lambda xs, ts: (np.abs(xs[0]), np.where(xs[0] >= 0, 1.0, -1.0) * ts[0]))
     report = check_rule(f, np.array([1.0, 0.0, -2.0]))
     assert any(note.startswith("the function has a kink at x[1]: the rule says") for note in report.notes)
     assert "the function has a kink: at output[1]." in report.notes
-    with pytest.raises(CheckError, match=r"with respect to x|cotangent of x"):
-        g = fgrad.custom_jvp(lambda x: np.abs(x))
-        g.defjvp(lambda xs, ts: (np.abs(xs[0]), ts[0]))
-        check_rule(g, np.array([1.0, 0.0, -2.0]))
+    f.defjvp(lambda xs, ts: (np.abs(xs[0]), ts[0]))
+    with pytest.raises(CheckError, match="with respect to x"):
+        check_rule(f, np.array([1.0, 0.0, -2.0]))
 
 
 def test_a_rule_that_is_right_where_the_operations_are_not() -> None:

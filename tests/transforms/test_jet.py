@@ -143,7 +143,7 @@ def test_no_nan_from_infinite_values_beside() -> None:
 def test_linear_operations_act_on_every_coefficient_without_rounding() -> None:
     x = np.array([0.1, 0.7, 0.3])
     series = [np.array([0.1, 0.2, 0.3]), np.array([1 / 3, 0.7, 1 / 7])]
-    for f in (np.sort, np.abs, lambda x: -x, lambda x: fgrad.numpy.cumsum(x), lambda x: np.maximum(x, 0.2), np.max):
+    for f in (np.sort, np.abs, lambda x: -x, fgrad.numpy.cumsum, lambda x: np.maximum(x, 0.2), np.max):
         _, terms = fgrad.jet(f, (x,), (series,))
         for k, term in enumerate(terms):
             expected = fgrad.jvp(f, (x,), (series[k] / factorial(k + 1),))[1] * factorial(k + 1)
@@ -168,7 +168,7 @@ def test_a_product_with_weights_is_one_product() -> None:
     w = np.ones((3, 4))
     closed = trace(lambda x: [x @ w], [aval_of(np.ones((2, 3)))])
     expanded, _ = jet_jaxpr(closed, 8, ((True,) * 8,))
-    assert [e.primitive.name for e in expanded.eqns].count("dot_general") == 2
+    assert [e.primitive.name for e in expanded.eqns].count("dot_general") == 1
     check_jaxpr(expanded)
 
 
@@ -180,9 +180,8 @@ def test_programs_can_be_asked_for_zeros() -> None:
     np.testing.assert_array_equal(outs[2], 2.0)
     np.testing.assert_array_equal(outs[3], 0.0)
     np.testing.assert_array_equal(outs[4], np.zeros(2))
-    assert jet_jaxpr(closed, 2, ((True, False), (False, False))) is jet_jaxpr(
-        closed, 2, ((True, False), (False, False))
-    )
+    inputs = (True, False), (False, False)
+    assert jet_jaxpr(closed, 2, inputs) is jet_jaxpr(closed, 2, inputs)
 
 
 def test_the_cost_is_polynomial_in_the_order() -> None:

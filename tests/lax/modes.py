@@ -1,0 +1,31 @@
+"""What holds of a function in every mode: derivatives, compilation, mapping over an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fgrad.testing import check_grads, check_jit, check_vmap
+
+__all__ = ["check_modes", "normal", "stacked"]
+
+
+def normal(*shape: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def stacked(x: Any, rows: int = 3) -> Any:
+    """Rows that differ: an array and what rolling its elements makes of it."""
+    x = np.asarray(x)
+    return np.stack([np.roll(x, i) for i in range(rows)])
+
+
+def check_modes(f: Callable[..., Any], *xs: Any, order: int = 2) -> None:
+    """Derivatives in both modes against numerical ones, `jit` against none, `vmap` against a loop."""
+    check_grads(f, xs, order)
+    check_jit(f, xs)
+    check_vmap(f, [stacked(x) for x in xs])
+    if len(xs) > 1:
+        check_vmap(f, [stacked(xs[0]), *xs[1:]], in_axes=(0, *[None] * (len(xs) - 1)))
