@@ -1,42 +1,33 @@
 """fgrad: composable transformations of NumPy programs."""
 
-from fgrad import (
-    ad_checkpoint,
-    core,
-    custom_derivatives,
-    debug,
-    errors,
-    flatten_util,
-    implicit,
-    lax,
-    numpy,
-    optim,
-    random,
-    sparse,
-    tree,
-    tree_util,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fgrad import core, errors, flatten_util, numpy, tree, tree_util
 from fgrad.api.common import float0
-from fgrad.api.curvature import fisher_vp, ggn_vp
 from fgrad.api.grad import grad, value_and_grad
-from fgrad.api.higher_order import laplacian, nth_derivative
 from fgrad.api.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
-from fgrad.api.jet import jet
 from fgrad.api.jit import jit
 from fgrad.api.linear import jvp, linear_transpose, linearize, vjp
 from fgrad.api.trace import ShapeDtypeStruct, eval_shape, make_jaxpr
 from fgrad.api.vmap import vmap
-from fgrad.control import checkpoint_policies
 from fgrad.control.checkpoint import checkpoint, remat
-from fgrad.control.checkpoint_name import checkpoint_name
-from fgrad.control.closure_convert import closure_convert
-from fgrad.control.custom_gradient import custom_gradient
 from fgrad.control.custom_jvp import custom_jvp
-from fgrad.control.custom_rule import custom_rule
 from fgrad.control.custom_vjp import custom_vjp
-from fgrad.control.external import io_callback, pure_callback
 from fgrad.control.stop_gradient import stop_gradient
 from fgrad.version import __version__
+
+if TYPE_CHECKING:
+    from fgrad import ad_checkpoint, custom_derivatives, debug, implicit, lax, optim, random, sparse, testing
+    from fgrad.api.curvature import fisher_vp, ggn_vp
+    from fgrad.api.higher_order import laplacian, nth_derivative
+    from fgrad.api.jet import jet
+    from fgrad.control import checkpoint_policies
+    from fgrad.control.checkpoint_name import checkpoint_name
+    from fgrad.control.closure_convert import closure_convert
+    from fgrad.control.custom_gradient import custom_gradient
+    from fgrad.control.custom_rule import custom_rule
+    from fgrad.control.external import io_callback, pure_callback
 
 __all__ = [
     "ShapeDtypeStruct",
@@ -83,9 +74,52 @@ __all__ = [
     "remat",
     "sparse",
     "stop_gradient",
+    "testing",
     "tree",
     "tree_util",
     "value_and_grad",
     "vjp",
     "vmap",
 ]
+
+# These are imported when they are first used: `import fgrad` stays quick.
+_ROOMS = {
+    "ad_checkpoint": "fgrad.ad_checkpoint",
+    "checkpoint_policies": "fgrad.control.checkpoint_policies",
+    "custom_derivatives": "fgrad.custom_derivatives",
+    "debug": "fgrad.debug",
+    "implicit": "fgrad.implicit",
+    "lax": "fgrad.lax",
+    "optim": "fgrad.optim",
+    "random": "fgrad.random",
+    "sparse": "fgrad.sparse",
+    "testing": "fgrad.testing",
+}
+_FUNCTIONS = {
+    "checkpoint_name": "fgrad.control.checkpoint_name",
+    "closure_convert": "fgrad.control.closure_convert",
+    "custom_gradient": "fgrad.control.custom_gradient",
+    "custom_rule": "fgrad.control.custom_rule",
+    "fisher_vp": "fgrad.api.curvature",
+    "ggn_vp": "fgrad.api.curvature",
+    "io_callback": "fgrad.control.external",
+    "jet": "fgrad.api.jet",
+    "laplacian": "fgrad.api.higher_order",
+    "nth_derivative": "fgrad.api.higher_order",
+    "pure_callback": "fgrad.control.external",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        value: Any = import_module(_ROOMS[name])
+    elif name in _FUNCTIONS:
+        value = getattr(import_module(_FUNCTIONS[name]), name)
+    else:
+        raise AttributeError(f"module 'fgrad' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -100,9 +100,10 @@ class Collected:
 
     def add(self, part: Array) -> None:
         """Appends a piece."""
-        count = aval_of(part).shape[self.axis]
-        if count == self._flat[self.axis]:
-            self._whole = reshape(part, shape=self.shape)
+        shape = aval_of(part).shape
+        count = shape[self.axis]
+        if count == self._flat[self.axis] and (type(part) is Tracer or shape == self.shape):
+            self._whole = reshape(part, shape=self.shape) if type(part) is Tracer else part
             return
         if type(part) is Tracer or self._traced:
             if self._whole is not None:

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from fgrad.api.common import Argnums, Selection, check_argnums, check_differentiable, fresh, select_arguments, wrap
-from fgrad.api.jet import derivative, derivatives
+from fgrad.api.jet import check_order, derivative, derivatives
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
 from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name, place_of
 from fgrad.core.primitive import ZERO, Zero
@@ -40,7 +40,7 @@ def nth_derivative(fun: Callable[P, Any], n: int, argnum: int | str = 0, holomor
         A function with the arguments of `fun`; its result is like that of `fun`.
 
     Raises:
-        ArgumentError: `n` is no natural number, or the call has no such argument.
+        ArgumentError: `n` is no natural number or above 170, or the call has no such argument.
         ShapeError: (when it is called) the argument is not a scalar.
         NonDifferentiableError: (likewise) it is an integer, or an output is.
 
@@ -59,6 +59,7 @@ def nth_derivative(fun: Callable[P, Any], n: int, argnum: int | str = 0, holomor
         raise ArgumentError(message(what, cure="Write nth_derivative(f, 3)(x) for the third derivative."))
     check_argnums(argnum, verb)
     order = int(n)
+    check_order(order, verb)
 
     @wrap(fun, verb, f"Derivative of order {order} of `{function_name(fun)}` with respect to argument {argnum!r}.")
     @public

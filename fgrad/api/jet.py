@@ -23,7 +23,9 @@ from fgrad.tree import PyTreeDef
 from fgrad.tree.table import describe
 from fgrad.tree.text import plural
 
-__all__ = ["jet"]
+__all__ = ["check_order", "derivative", "derivatives", "jet"]
+
+_HIGHEST = 170
 
 
 @public
@@ -45,7 +47,8 @@ def jet(fun: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) 
         integers.
 
     Raises:
-        ArgumentError: primals or series are not tuples or lists, or not one entry per primal is given.
+        ArgumentError: primals or series are not tuples or lists, not one entry per primal is given, or there are more
+            than 170 derivatives.
         TreeStructureError: there is no list of derivatives for an array, or their numbers differ.
         ShapeError: the shape or dtype of a derivative differs from its primal's.
 
@@ -74,6 +77,17 @@ def jet(fun: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) 
     rows = [derivatives(t, y, order) for t, y in zip(found, outs, strict=True)]
     own = iter(fresh([t for row in rows for t in row], [*taken, *outs]))
     return outdef.unflatten(outs), outdef.unflatten([[next(own) for _ in row] for row in rows])
+
+
+def check_order(order: int, verb: str) -> None:
+    """Refuses orders whose factorials are no numbers of double precision.
+
+    Raises:
+        ArgumentError: the order is higher than 170.
+    """
+    if order > _HIGHEST:
+        what = f"{verb} goes up to order {_HIGHEST}, whose factorial is the last that float64 has, not to {order}."
+        raise ArgumentError(message(what, cure="Ask for fewer derivatives."))
 
 
 def derivatives(terms: Terms, y: Array, order: int) -> list[Array]:
@@ -106,6 +120,7 @@ def _coefficients(
         lists += [None] * x.num_leaves if part is None else x.flatten_up_to(part, fault=fault)
     places = [partial(place_of, primals, names, i) for i in range(len(xs))]
     order = _order(lists, places)
+    check_order(order, "jet")
     return order, [_terms(g, x, where) for g, x, where in zip(lists, xs, places, strict=True)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -78,9 +77,8 @@ def analyse_memory(closed: ClosedJaxpr, optimize: Optimize) -> MemoryAnalysis:
         optimize: the passes that the programs in its equations go through.
     """
     jaxpr = closed.jaxpr
-    planned = plan(jaxpr)
     outputs = sum(_size(a.aval) for a in jaxpr.outvars)
-    peak = max(_Memory(jaxpr, optimize).run(planned), outputs)
+    peak = max(_Memory(jaxpr, optimize).run(), outputs)
     constants = {id(c): v.aval for v, c in zip(jaxpr.constvars, closed.consts, strict=True)}
     return MemoryAnalysis(
         argument_size_in_bytes=sum(_size(v.aval) for v in jaxpr.invars),
@@ -91,71 +89,100 @@ def analyse_memory(closed: ClosedJaxpr, optimize: Optimize) -> MemoryAnalysis:
     )
 
 
+class _Block:
+    """Memory that lives as long as a name refers to it, or to a view of it."""
+
+    __slots__ = ("names", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.names = 0
+
+
 class _Memory:
-    """Runs a plan on sizes alone. A block of memory lives as long as a name refers to it or to a view of it."""
+    """Runs a plan on sizes alone."""
 
     def __init__(self, jaxpr: Jaxpr, optimize: Optimize) -> None:
         self.jaxpr, self.optimize = jaxpr, optimize
-        self.block: dict[Var, Var] = {}
-        self.names: Counter[Var] = Counter()
+        self.planned: Plan = plan(jaxpr)
+        self.block: dict[Var, _Block] = {}
         self.scattered: set[Var] = set()  # views whose elements do not lie in order
         self.live = self.peak = 0
 
-    def run(self, planned: Plan) -> int:
-        """The most bytes that are held at once."""
-        last = len(planned.steps) - 1
-        for number, step in enumerate(planned.steps):
-            workspace = _workspace(step.eqn, self.optimize)
-            self._bind(step)
-            self.peak = max(self.peak, self.live + workspace)
-            taken = step.eqn.invars[step.overwrite] if step.overwrite is not None else None
-            if number != last:
-                self._drop([v for v in step.drop if v is not taken])
-        for atom, copied in zip(self.jaxpr.outvars, planned.copies, strict=True):
+    def run(self) -> int:
+        """The most bytes that are held at once, copies of results included."""
+        self._turn(ends=True)
+        for atom, copied in zip(self.jaxpr.outvars, self.planned.copies, strict=True):
             self.live += _size(atom.aval) if copied else 0
         return max(self.peak, self.live)
 
-    def _bind(self, step: Step) -> None:
-        eqn = step.eqn
-        for v in eqn.outvars:
-            source = self._shared(step, v)
-            if source is None:
-                self.block[v] = v
-                self.live += _size(v.aval)
-            elif source in self.block:
-                self.block[v] = self.block[source]
-                if step.overwrite is not None:
-                    self.names[self.block[v]] -= 1  # the name of the operand is that of the result
-            else:
-                continue  # an argument or a constant
-            self.names[self.block[v]] += 1
+    def loop(self, carry: Sequence[Var]) -> int:
+        """The most bytes that a loop holds at once whose body is the program, with a carry of its own.
 
-    def _shared(self, step: Step, out: Var) -> Var | None:
-        """The operand in whose memory a result is, if it is in that of one."""
-        eqn = step.eqn
-        if step.overwrite is None and not eqn.primitive.is_view(**eqn.params):
-            if _is_ordered(eqn, out, self.scattered):
-                return None
-            self.scattered.add(out)
-            return None
-        atom = eqn.invars[step.overwrite or 0]
-        if type(atom) is not Var:
-            return None if step.overwrite is not None else out
-        if step.overwrite is None:
-            if eqn.primitive.name == "reshape":
-                return None if atom in self.scattered else atom
-            if atom in self.scattered or eqn.primitive.name in _SCATTERING:
+        Every turn finds the names that the one before has left.
+        """
+        for _ in range(3):
+            self._turn(ends=False)
+            new = [self.block.get(a) if type(a) is Var else None for a in self.jaxpr.outvars[: len(carry)]]
+            for v, block in zip(carry, new, strict=True):
+                self._name(v, block)
+        return self.peak
+
+    def _turn(self, ends: bool) -> None:
+        last = len(self.planned.steps) - 1 if ends else -1
+        for number, step in enumerate(self.planned.steps):
+            workspace = _workspace(step.eqn, self.optimize)
+            for v in step.eqn.outvars:
+                self._bind(step, v)
+            self.peak = max(self.peak, self.live + workspace)
+            taken = step.eqn.invars[step.overwrite] if step.overwrite is not None else None
+            if number != last:
+                for v in step.drop:
+                    if v is not taken:
+                        self._name(v, None)
+
+    def _bind(self, step: Step, v: Var) -> None:
+        if step.overwrite is not None:  # the name of the operand is that of the result
+            atom = step.eqn.invars[step.overwrite]
+            block = self.block.pop(atom, None)  # type: ignore[arg-type]
+            if block is not None:
+                self.block[v] = block
+            return
+        shared, source = self._source(step.eqn, v)
+        if not shared:
+            block = _Block(_size(v.aval))
+            self.live += block.size
+            self.peak = max(self.peak, self.live)  # before an older value of the same name is let go
+            self._name(v, block)
+        else:
+            self._name(v, self.block.get(source) if source is not None else None)
+
+    def _name(self, v: Var, block: _Block | None) -> None:
+        """Lets a name refer to a block, instead of to what it referred to."""
+        if block is not None:
+            block.names += 1
+        old = self.block.pop(v, None)
+        if old is not None:
+            old.names -= 1
+            if not old.names:
+                self.live -= old.size
+        if block is not None:
+            self.block[v] = block
+
+    def _source(self, eqn: Equation, out: Var) -> tuple[bool, Var | None]:
+        """Whether a result is a view, and of which variable: `None` for one of a number."""
+        if not eqn.primitive.is_view(**eqn.params):
+            if not _is_ordered(eqn, out, self.scattered):
                 self.scattered.add(out)
-        return atom
-
-    def _drop(self, variables: Sequence[Var]) -> None:
-        for v in variables:
-            block = self.block.get(v)
-            if block is None:
-                continue
-            self.names[block] -= 1
-            if not self.names[block]:
-                self.live -= _size(block.aval)
+            return False, None
+        atom = eqn.invars[0]
+        if type(atom) is not Var:
+            return True, None
+        if eqn.primitive.name == "reshape":
+            return atom not in self.scattered, atom
+        if atom in self.scattered or eqn.primitive.name in _SCATTERING:
+            self.scattered.add(out)
+        return True, atom
 
 
 _SCATTERING = frozenset({"transpose", "broadcast_to", "gather", "slice", "split"})
@@ -183,7 +210,17 @@ def _workspace(eqn: Equation, optimize: Optimize) -> int:
         return _choosing(*[a.aval for a in eqn.invars])
     if not inner:
         return _COPYING.get(eqn.primitive.name, 0) * _size(eqn.invars[0].aval) if eqn.invars else 0
-    return max(_peak(program, optimize) for program in inner)
+    if {"length", "num_consts", "num_carry"} <= eqn.params.keys():
+        return _loop(eqn, optimize)
+    return max(_Memory(_body(program, optimize), optimize).run() for program in inner)
+
+
+def _loop(eqn: Equation, optimize: Optimize) -> int:
+    """What a scan takes besides its operands and results; its last carry is a result."""
+    body = _body(eqn.params["jaxpr"], optimize)
+    start, count = eqn.params["num_consts"], eqn.params["num_carry"]
+    held = _Memory(body, optimize).loop(body.invars[start : start + count])
+    return max(0, held - sum(_size(v.aval) for v in eqn.outvars[:count]))
 
 
 def _choosing(condition: ShapedArray, x: ShapedArray, y: ShapedArray) -> int:
@@ -194,11 +231,10 @@ def _choosing(condition: ShapedArray, x: ShapedArray, y: ShapedArray) -> int:
     return max(condition.size, out if x.shape and y.shape else 0)
 
 
-def _peak(program: Jaxpr | ClosedJaxpr, optimize: Optimize) -> int:
-    """The most that one run of a program in an equation takes."""
+def _body(program: Jaxpr | ClosedJaxpr, optimize: Optimize) -> Jaxpr:
+    """A program in an equation, as it is run."""
     closed = program if isinstance(program, ClosedJaxpr) else ClosedJaxpr(program, [None] * len(program.constvars))
-    jaxpr = optimize(closed).jaxpr
-    return _Memory(jaxpr, optimize).run(plan(jaxpr))
+    return optimize(closed).jaxpr
 
 
 def analyse_cost(closed: ClosedJaxpr, optimize: Optimize) -> CostAnalysis:
@@ -224,8 +260,7 @@ def _work(eqn: Equation, optimize: Optimize) -> _Counts:
     """Operations and bytes of one equation, by primitive."""
     inner = [p for _, p in inner_jaxprs(eqn.params)]
     if inner:
-        closed = [p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p, [None] * len(p.constvars)) for p in inner]
-        counted = [_counted(optimize(p).jaxpr, optimize) for p in closed]
+        counted = [_counted(_body(p, optimize), optimize) for p in inner]
         dearest = max(counted, key=lambda counts: sum(work[1] for work in counts.values()))
         turns = eqn.params.get("length", 1)
         return {name: (turns * flops, turns * touched) for name, (flops, touched) in dearest.items()}
@@ -249,7 +284,8 @@ def _flops(eqn: Equation) -> int:
         (contracted, _), *others = eqn.params["dimension_numbers"]
         x, y = (a.aval.shape for a in eqn.invars)
         taps: tuple[int, ...] = others[1][1] if name == "convolution" else ()
-        return 2 * out.size * math.prod(x[a] for a in contracted) * math.prod(y[a] for a in taps)
+        terms: int = math.prod(x[a] for a in contracted) * math.prod(y[a] for a in taps)
+        return 2 * out.size * terms
     if isinstance(eqn.primitive, Elementwise):
         return out.size
     operand: ShapedArray = eqn.invars[0].aval

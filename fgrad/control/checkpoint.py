@@ -25,7 +25,6 @@ from fgrad.core.boundary import (
     flat_outputs,
     function_name,
     parameter_names,
-    parameters_of,
 )
 from fgrad.core.interpreter import current, reachable
 from fgrad.core.jaxpr import ClosedJaxpr

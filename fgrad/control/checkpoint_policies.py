@@ -71,7 +71,7 @@ def save_only_these_names(*names: str) -> Policy:
     def policy(primitive: Primitive, *avals: Any, **params: Any) -> bool:
         return primitive.name == "name" and params["name"] in chosen
 
-    return policy
+    return _called(policy, "save_only_these_names", names)
 
 
 @public
@@ -82,7 +82,7 @@ def save_any_names_but_these(*names: str) -> Policy:
     def policy(primitive: Primitive, *avals: Any, **params: Any) -> bool:
         return primitive.name == "name" and params["name"] not in left_out
 
-    return policy
+    return _called(policy, "save_any_names_but_these", names)
 
 
 @public
@@ -93,7 +93,7 @@ def save_anything_except_these_names(*names: str) -> Policy:
     def policy(primitive: Primitive, *avals: Any, **params: Any) -> bool:
         return primitive.name != "name" or params["name"] not in left_out
 
-    return policy
+    return _called(policy, "save_anything_except_these_names", names)
 
 
 @public
@@ -106,7 +106,7 @@ def save_from_both_policies(first: Policy, second: Policy) -> Policy:
     def policy(primitive: Primitive, *avals: Any, **params: Any) -> bool:
         return bool(first(primitive, *avals, **params) or second(primitive, *avals, **params))
 
-    return policy
+    return _called(policy, "save_from_both_policies", (first, second))
 
 
 def _checked(names: tuple[Any, ...], function: str) -> frozenset[str]:
@@ -115,3 +115,9 @@ def _checked(names: tuple[Any, ...], function: str) -> frozenset[str]:
             cure = f'Write {function}("a", "b").'
             raise ArgumentError(message(f"{function} takes names, got {describe(name)}.", cure=cure))
     return frozenset(names)
+
+
+def _called(policy: Policy, function: str, args: tuple[Any, ...]) -> Policy:
+    """The policy under the name by which it was made, as it is printed in programs."""
+    policy.__name__ = f"{function}({', '.join(getattr(x, '__name__', repr(x)) for x in args)})"
+    return policy

@@ -284,8 +284,7 @@ def psum(x: T, axis_name: Any) -> T:
         AxesError: no `vmap` around here has an axis of that name.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import psum
-    >>> fgrad.vmap(lambda x: x / psum(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
+    >>> fgrad.vmap(lambda x: x / fgrad.lax.psum(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([0.25, 0.75])
     """
 
@@ -302,8 +301,7 @@ def pmean(x: T, axis_name: Any) -> T:
     """The mean of all rows; arguments as for `psum`.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import pmean
-    >>> fgrad.vmap(lambda x: x - pmean(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
+    >>> fgrad.vmap(lambda x: x - fgrad.lax.pmean(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([-1.,  1.])
     """
     count = math.prod(axis["axis_size"] for axis in _axes(axis_name, "pmean"))
@@ -315,8 +313,7 @@ def pmax(x: T, axis_name: Any) -> T:
     """The largest of all rows, element by element; arguments as for `psum`. Rows that tie share the derivative.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import pmax
-    >>> fgrad.vmap(lambda x: x == pmax(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
+    >>> fgrad.vmap(lambda x: x == fgrad.lax.pmax(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([False,  True])
     """
     return _extremum(_pmax, x, axis_name, "pmax")
@@ -327,8 +324,7 @@ def pmin(x: T, axis_name: Any) -> T:
     """The smallest of all rows, element by element; arguments as for `psum`. Rows that tie share the derivative.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import pmin
-    >>> fgrad.vmap(lambda x: x - pmin(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
+    >>> fgrad.vmap(lambda x: x - fgrad.lax.pmin(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([0., 2.])
     """
     return _extremum(_pmin, x, axis_name, "pmin")
@@ -360,9 +356,8 @@ def all_gather(x: T, axis_name: Any, *, axis: int = 0, tiled: bool = False) -> T
         AxesError: no `vmap` around here has an axis of that name, or there is no such axis in the result.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import all_gather
-    >>> fgrad.vmap(lambda x: all_gather(x, "i") @ all_gather(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
-    array([10., 10.])
+    >>> fgrad.vmap(lambda x: fgrad.lax.all_gather(x, "i") ** 2, axis_name="i", out_axes=None)(np.array([1.0, 3.0]))
+    array([1., 9.])
     """
     names = _axes(axis_name, "all_gather")
 
@@ -394,8 +389,7 @@ def psum_scatter(x: T, axis_name: Any, *, scatter_dimension: int = 0, tiled: boo
         ShapeError: the axis has not the right length.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import psum_scatter
-    >>> fgrad.vmap(lambda x: psum_scatter(x, "i"), axis_name="i")(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> fgrad.vmap(lambda x: fgrad.lax.psum_scatter(x, "i"), axis_name="i")(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
     """
     name = _only(axis_name, "psum_scatter")
@@ -431,8 +425,7 @@ def ppermute(x: T, axis_name: Any, perm: Sequence[tuple[int, int]]) -> T:
         ArgumentError: a pair names a row that there is not, or two have the same source or destination.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import ppermute
-    >>> fgrad.vmap(lambda x: ppermute(x, "i", [(0, 1), (1, 2)]), axis_name="i")(np.array([1.0, 2.0, 3.0]))
+    >>> fgrad.vmap(lambda x: fgrad.lax.ppermute(x, "i", [(0, 1), (1, 2)]), axis_name="i")(np.array([1.0, 2.0, 3.0]))
     array([0., 1., 2.])
     """
     name = _only(axis_name, "ppermute")
@@ -473,8 +466,7 @@ def pshuffle(x: T, axis_name: Any, perm: Sequence[int]) -> T:
         ArgumentError: `perm` is no permutation of the row numbers.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import pshuffle
-    >>> fgrad.vmap(lambda x: pshuffle(x, "i", [2, 0, 1]), axis_name="i")(np.array([1.0, 2.0, 3.0]))
+    >>> fgrad.vmap(lambda x: fgrad.lax.pshuffle(x, "i", [2, 0, 1]), axis_name="i")(np.array([1.0, 2.0, 3.0]))
     array([3., 1., 2.])
     """
     size = _only(axis_name, "pshuffle")["axis_size"]
@@ -502,8 +494,7 @@ def all_to_all(x: T, axis_name: Any, split_axis: int, concat_axis: int, *, tiled
         ShapeError: the axis has not the right length.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import all_to_all
-    >>> fgrad.vmap(lambda x: all_to_all(x, "i", 0, 0), axis_name="i")(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> fgrad.vmap(lambda x: fgrad.lax.all_to_all(x, "i", 0, 0), axis_name="i")(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([[1., 3.],
            [2., 4.]])
     """
@@ -530,8 +521,7 @@ def pswapaxes(x: T, axis_name: Any, axis: int) -> T:
     """Swaps the mapped axis with another of the same length; arguments as for `all_to_all`.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import pswapaxes
-    >>> fgrad.vmap(lambda x: pswapaxes(x, "i", 0), axis_name="i")(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> fgrad.vmap(lambda x: fgrad.lax.pswapaxes(x, "i", 0), axis_name="i")(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([[1., 3.],
            [2., 4.]])
     """
@@ -546,8 +536,7 @@ def axis_index(axis_name: Any) -> Any:
         AxesError: no `vmap` around here has an axis of that name.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import axis_index
-    >>> fgrad.vmap(lambda x: x * axis_index("i"), axis_name="i")(np.array([5.0, 5.0, 5.0]))
+    >>> fgrad.vmap(lambda x: x * fgrad.lax.axis_index("i"), axis_name="i")(np.array([5.0, 5.0, 5.0]))
     array([ 0.,  5., 10.])
     """
     first, *others = _axes(axis_name, "axis_index")
@@ -565,8 +554,7 @@ def axis_size(axis_name: Any) -> int:
         AxesError: no `vmap` around here has an axis of that name.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.collectives import axis_size
-    >>> fgrad.vmap(lambda x: x / axis_size("i"), axis_name="i")(np.array([1.0, 3.0]))
+    >>> fgrad.vmap(lambda x: x / fgrad.lax.axis_size("i"), axis_name="i")(np.array([1.0, 3.0]))
     array([0.5, 1.5])
     """
     return math.prod(axis["axis_size"] for axis in _axes(axis_name, "axis_size"))

@@ -55,7 +55,7 @@ class FlatCall(NamedTuple):
     treedef: PyTreeDef
     names: list[str]
     keywords: list[str]
-    rebuild: Callable[[Sequence[Any]], tuple[list[Any], dict[str, Any]]]
+    rebuild: Callable[[Sequence[Any]], tuple[Sequence[Any], dict[str, Any]]]
     static: tuple[Any, ...]
     captured: list[Tracer]
 
@@ -156,6 +156,12 @@ class CustomFunction(Generic[P, R_co]):
     def _flatten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[FlatCall, list[Array]]:
         """A call, with defaults filled in, and what the primitive is applied to."""
         rules = self._rules()
+        if not kwargs and not self.static and len(args) == len(self._simple):
+            leaves, treedef = flat_leaves(args, self._simple, self.kind)
+            captured = captured_tracers(self.fun, *rules)
+            avals = [aval_of(x) for x in leaves]
+            plain = FlatCall(avals, treedef, self._simple, [], lambda xs: (treedef.unflatten(xs), {}), (), captured)
+            return plain, [*map(reachable, captured), *leaves]
         names, full = self.bound_arguments(args, kwargs)
         places = [place for place in full if place not in self.static]
         given = [names[place] for place in places]

@@ -262,9 +262,8 @@ def custom_linear_solve(
         ShapeError: likewise, but the shapes.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.custom_linear_solve import custom_linear_solve
     >>> def solve(a, b):
-    ...     return custom_linear_solve(lambda x: a * x, b, lambda matvec, b: b / matvec(1.0))
+    ...     return fgrad.lax.custom_linear_solve(lambda x: a * x, b, lambda matvec, b: b / matvec(1.0))
     >>> fgrad.grad(solve, argnums=(0, 1))(2.0, 3.0)
     (np.float64(-0.75), np.float64(0.5))
     """
@@ -299,7 +298,11 @@ def custom_linear_solve(
     opened = with_captured(captured, flat_matvec)
     first, plain = user_solve(solve, True), user_solve(solve, False)
     other = user_solve(transpose_solve, False) if transpose_solve is not None else None
-    forward_solve = with_captured(captured, lambda *rhs: first(flat_matvec, rhs))
+
+    def solve_at(*values: Array) -> list[Array]:
+        return first(lambda *xs: opened(*values[:count], *xs), values[count:])
+
+    forward_solve = in_closure(captured, solve_at)
     backward = forward_solve if symmetric else in_closure(captured, solve_transposed(plain, opened, count, other))
     values = [reachable(t) for t in captured]
     outs = linear_solve(opened, forward_solve, backward, values, leaves, aux=has_aux)

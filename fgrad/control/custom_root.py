@@ -119,14 +119,13 @@ def custom_root(
         ShapeError: likewise, but the shapes.
 
     >>> import fgrad, numpy as np
-    >>> from fgrad.control.custom_root import custom_root
     >>> def newton(f, x):
     ...     for _ in range(20):
     ...         y, t = fgrad.jvp(f, (x,), (1.0,))
     ...         x = x - y / t
     ...     return x
     >>> def square_root(a):
-    ...     return custom_root(lambda x: x**2 - a, 1.0, newton, lambda g, b: b / g(1.0))
+    ...     return fgrad.lax.custom_root(lambda x: x**2 - a, 1.0, newton, lambda g, b: b / g(1.0))
     >>> fgrad.grad(square_root)(4.0)
     np.float64(0.25)
 
@@ -147,9 +146,14 @@ def custom_root(
     def flat_f(*xs: Array) -> list[Array]:
         return like(f(treedef.unflatten(xs)), what=f"f (`{function_name(f)}`)")
 
-    def flat_solve(*guess: Array) -> list[Array]:
+    def flat_solve(*values: Array) -> list[Array]:
         nonlocal auxdef
-        found, aux = split_solution(solve(f, treedef.unflatten(guess)), has_aux, "solve")
+
+        def at(x: Any) -> Any:
+            xs = like(x, what="the argument of f in solve")
+            return treedef.unflatten(residual(*values[: len(captured)], *xs))
+
+        found, aux = split_solution(solve(at, treedef.unflatten(values[len(captured) :])), has_aux, "solve")
         extra, auxdef = flat_outputs(aux, "custom_root", solve)
         return [*like(found, what=f"solve (`{function_name(solve)}`)"), *extra]
 
@@ -169,7 +173,7 @@ def custom_root(
 
     outs = find_root(
         residual,
-        with_captured(captured, flat_solve),
+        in_closure(captured, flat_solve),
         in_closure(captured, forwards),
         in_closure(captured, solve_transposed(flat_tangent_solve, slope, count)),
         [reachable(t) for t in captured],

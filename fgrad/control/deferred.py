@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from fgrad.control.bodies import BodyPrimitive
-from fgrad.core.aval import Array, ShapedArray, is_inexact
+from fgrad.core.aval import Array, ShapedArray, is_inexact, tangent_aval
 from fgrad.core.interpreter import Tracer, current
 from fgrad.core.jaxpr import ClosedJaxpr, without_effects
 from fgrad.core.primitive import ZERO, Primitive, Zero, is_linear_input
@@ -152,12 +152,12 @@ class Pulled(NamedTuple):
 
 def marked(avals: Sequence[ShapedArray], nz: Mask) -> list[ShapedArray]:
     """The types of the tangents of what is marked."""
-    return [ShapedArray(a.shape, a.dtype) for a, m in zip(avals, nz, strict=True) if m]
+    return [tangent_aval(a) for a, m in zip(avals, nz, strict=True) if m]
 
 
 def inexact(avals: Sequence[ShapedArray]) -> list[ShapedArray]:
     """The types of the tangents of results."""
-    return [ShapedArray(a.shape, a.dtype) for a in avals if is_inexact(a.dtype)]
+    return [tangent_aval(a) for a in avals if is_inexact(a.dtype)]
 
 
 def _varies(y: Array) -> bool:

@@ -43,19 +43,19 @@ class Problem:
         self._shapes = [x.shape for x in likes]
         self._dtypes = [x.dtype for x in likes]
         self._lead = self._shapes[0][:depth]
-        self._depth = depth
+        self._sizes = [math.prod(shape[depth:]) for shape in self._shapes]
         self.rows = math.prod(self._lead)
 
     def pack(self, xs: Sequence[Any]) -> Rows:
         """Arrays as vectors."""
-        return np.concatenate([np.reshape(x, (self.rows, -1)) for x in xs], axis=1)
+        vectors = [np.reshape(x, (self.rows, size)) for x, size in zip(xs, self._sizes, strict=True)]
+        return vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)
 
     def unpack(self, vectors: Rows) -> list[Any]:
         """Vectors as arrays."""
         out, offset = [], 0
-        for shape, dtype in zip(self._shapes, self._dtypes, strict=True):
-            size = math.prod(shape[self._depth :])
-            out.append(vectors[:, offset : offset + size].reshape(shape).astype(dtype)[()])
+        for shape, dtype, size in zip(self._shapes, self._dtypes, self._sizes, strict=True):
+            out.append(vectors[:, offset : offset + size].reshape(shape).astype(dtype, copy=False)[()])
             offset += size
         return out
 
@@ -66,7 +66,9 @@ class Problem:
         """Of shape (rows, n, n): for each row its derivative."""
         columns = self._jacobian(*self.unpack(x))
         count = len(columns[0])
-        stacked = np.concatenate([np.reshape(c, (count, self.rows, -1)) for c in columns], axis=2)
+        stacked = np.concatenate(
+            [np.reshape(c, (count, self.rows, size)) for c, size in zip(columns, self._sizes, strict=True)], axis=2
+        )
         return np.moveaxis(stacked, 0, 2)
 
 

@@ -59,7 +59,7 @@ def scan(
     >>> fgrad.lax.scan(lambda total, x: (total + x, total * x), 0.0, np.array([1.0, 2.0, 3.0]))
     (np.float64(6.0), array([0., 2., 9.]))
     >>> fgrad.grad(lambda w: fgrad.lax.scan(lambda h, _: (np.tanh(w * h), None), 1.0, length=3)[0])(0.5)
-    np.float64(0.27110...)
+    np.float64(0.62457646...)
 
     Source: for `"sqrt"` and `"binomial"`, Griewank and Walther, "Algorithm 799: Revolve", 2000.
     """

@@ -50,7 +50,7 @@ def while_loop(
     ...         return abs(x * x - a) > 1e-12 * a
     ...     return fgrad.lax.while_loop(unfinished, lambda x: (x + a / x) / 2, a)
     >>> sqrt(2.0), fgrad.grad(sqrt)(2.0)
-    (np.float64(1.41421356237...), np.float64(0.3535533905...))
+    (1.41421356237..., np.float64(0.3535533905...))
 
     Source: for `"sqrt"` and `"binomial"`, Griewank and Walther, "Algorithm 799: Revolve", 2000.
     """

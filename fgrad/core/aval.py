@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Array", "ShapedArray", "aval_of", "dtype_name", "is_inexact"]
+__all__ = ["Array", "ShapedArray", "aval_of", "dtype_name", "is_inexact", "tangent_aval"]
 
 Array: TypeAlias = Any
 """A NumPy array, a NumPy or Python scalar, or a tracer that stands for one."""
@@ -30,6 +30,11 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 def is_inexact(dtype: np.dtype[Any]) -> bool:
     """Whether values of this dtype have tangents: floating-point and complex ones do."""
     return dtype.kind in "fc"
+
+
+def tangent_aval(aval: ShapedArray) -> ShapedArray:
+    """The type of the tangents of a value, which are arrays even where the value is a Python scalar."""
+    return ShapedArray(aval.shape, aval.dtype) if aval.weak_type else aval
 
 
 class ShapedArray:

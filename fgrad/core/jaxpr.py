@@ -144,11 +144,13 @@ class ClosedJaxpr:
 
 
 def inner_jaxprs(params: dict[str, Any]) -> list[tuple[str, Jaxpr | ClosedJaxpr]]:
-    """The programs among the parameters of an equation, with their names: `branches[1]` for one of several."""
+    """The programs among the parameters of an equation, with their names: `branches[1]`, or `form.jaxpr`."""
     found: list[tuple[str, Jaxpr | ClosedJaxpr]] = []
     for key, value in params.items():
         if isinstance(value, (Jaxpr, ClosedJaxpr)):
             found.append((key, value))
+        elif hasattr(value, "_asdict"):
+            found += [(f"{key}.{name}", program) for name, program in inner_jaxprs(value._asdict())]
         elif type(value) is tuple and value and isinstance(value[0], (Jaxpr, ClosedJaxpr)):
             found += [(f"{key}[{i}]", program) for i, program in enumerate(value)]
     return found
@@ -157,7 +159,9 @@ def inner_jaxprs(params: dict[str, Any]) -> list[tuple[str, Jaxpr | ClosedJaxpr]
 def has_effect(eqn: Equation) -> bool:
     """Whether an equation does something besides computing its results, itself or in a program it holds: then it is
     never dropped, repeated, merged with another, or moved past another such equation."""
-    return eqn.primitive.effect or any([program.effect for program in _programs(eqn)])
+    primitive = eqn.primitive
+    # What holds a program has several results.
+    return primitive.effect or (primitive.multiple and any([program.effect for program in _programs(eqn)]))
 
 
 def _programs(eqn: Equation) -> list[Jaxpr]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -20,7 +21,10 @@ registry: dict[str, Primitive] = {}
 """Every declared primitive by name."""
 
 
-def _declared(name: str) -> Primitive:
+def _declared(name: str, module: str) -> Primitive:
+    """A primitive by name; the module that declares it is imported if need be."""
+    if name not in registry:
+        import_module(module)
     return registry[name]
 
 
@@ -107,7 +111,7 @@ class Primitive:
         return self.name
 
     def __reduce__(self) -> Any:
-        return _declared, (self.name,)
+        return _declared, (self.name, type(self).__module__)
 
     def bind(self, *args: Array, **params: Any) -> Any:
         """Applies the primitive in the current context."""
@@ -203,10 +207,10 @@ class Primitive:
         """Whether, as a function of the arguments that vary, taken together, the result has a constant derivative."""
         return False
 
-    series: Callable[..., Iterator[Array | Zero]] | None = None
+    series: Callable[..., Iterator[Array | Zero] | None] | None = None
     """`series(out, *xs, **params)`: generates the Taylor coefficients of the result, from the first on, from the series
     of the arguments (primitives/coefficients.py). The k-th one must not ask an argument for more than its k-th. Where
-    it is `None`, they are found from the derivative."""
+    it is `None`, or returns `None` for these arguments, they are found from the derivative."""
 
     jet: Callable[..., tuple[Any, Any]] | None = None
     """`jet(order, xs, terms, params)`: result, and its Taylor coefficients from the first to the one of that order, for

@@ -102,6 +102,11 @@ def _param(value: Any) -> str:
     if isinstance(value, tuple) and len(value) == 4 and value[0] == "slice":
         start, stop, step = ("" if part is None else str(part) for part in value[1:])
         return f"{start}:{stop}" + (f":{step}" if step else "")
+    if isinstance(value, (Jaxpr, ClosedJaxpr)):
+        return "…"  # it is written out below
+    if hasattr(value, "_asdict"):
+        fields = " ".join(f"{name}={_param(field)}" for name, field in value._asdict().items())
+        return f"{type(value).__name__}({fields})"
     if isinstance(value, tuple):
         return f"({','.join(map(_param, value))}{',' if len(value) == 1 else ''})"
     if callable(value):

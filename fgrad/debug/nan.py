@@ -13,7 +13,7 @@ from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs,
 from fgrad.core.interpreter import Interpreter, Tracer, current, interpret, replayed
 from fgrad.core.jaxpr import ClosedJaxpr, Var
 from fgrad.core.primitive import ZERO, Primitive
-from fgrad.errors import SourceLine, public, user_line
+from fgrad.errors import ConvergenceError, SourceLine, public, user_line
 from fgrad.transforms import jvp as forward
 from fgrad.transforms.jvp import LinearProgram
 from fgrad.transforms.stage import Stage
@@ -84,6 +84,7 @@ class Watch(Interpreter[State]):
         super().__init__("explain_nan", function, closed=True)
         self.phase = "forward"
         self.rule: tuple[str, Sequence[Array]] | None = None
+        self.first: NonFinite | None = None
         self._steps: list[str] = []
 
     def step(self, primitive: Primitive, states: list[State], params: dict[str, Any]) -> Any:
@@ -123,7 +124,9 @@ class Watch(Interpreter[State]):
         name, operands, phase = primitive.name, values, self.phase
         if self.rule is not None and self.phase == "derivative":
             name, operands = self.rule[0], [self._plain(x) for x in self.rule[1]]
-        return NonFinite(name, phase, replayed.get() or user_line(), tuple(operands), y, tuple(self._steps))
+        found = NonFinite(name, phase, replayed.get() or user_line(), tuple(operands), y, tuple(self._steps))
+        self.first = self.first or found
+        return found
 
     def _plain(self, x: Array) -> Array:
         return x.concrete if type(x) is Tracer else x
@@ -235,6 +238,16 @@ def explain_nan(f: Callable[..., Any], *args: Any, **kwargs: Any) -> NonFinite |
         return flat_outputs(call(f, values[: len(args)], named, "debug.explain_nan"), "debug.explain_nan", f)[0]
 
     watch = Watch(f)
+    try:
+        return _followed(watch, flat, leaves)
+    except ConvergenceError:  # a solver has met what is not finite
+        if watch.first is None:
+            raise
+        return watch.first
+
+
+def _followed(watch: Watch, flat: Callable[..., list[Array]], leaves: Sequence[Array]) -> NonFinite | None:
+    """What is found by running a function, and its gradient."""
     with watch:
         outs = [watch.state(y) for y in flat(*[Tracer(watch, (x, None)) for x in leaves])]
         found = next((origin for _, origin in outs if origin is not None), None)

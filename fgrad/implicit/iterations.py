@@ -9,7 +9,7 @@ import numpy as np
 
 from fgrad.control.numeric_solve import Problem, Rows
 from fgrad.errors import ConvergenceError, message
-from fgrad.implicit.krylov import norms, tolerance
+from fgrad.implicit.krylov import norms, solved, tolerance
 
 __all__ = ["FIXED_POINT", "ROOT", "Iteration"]
 
@@ -38,7 +38,7 @@ class Iteration:
         worst = np.max(np.where(np.isfinite(left), left, np.inf))
         rows = f" for {np.sum(~done)} of {len(done)} rows" if len(done) > 1 else ""
         name = type(self).__name__.lower()
-        what = f"{name} found no solution in {self.max_iter} steps{rows}: the residual is {worst:.1e}."
+        what = f"{name} found no solution within {self.max_iter} steps{rows}: the residual is {worst:.1e}."
         cure = "Start nearer to the solution (x0), allow for more steps (max_iter), or take another solver."
         raise ConvergenceError(message(what, cure=cure))
 
@@ -57,12 +57,12 @@ class Newton(Iteration):
                 return x
             jacobian = problem.jacobian(x)
             step = _newton_step(jacobian, f)
-            moved, g, worked = _search(problem, x, f, step, ~done)
+            length, scale = norms(step), 1 + norms(x)
+            rounding = length <= np.sqrt(np.finfo(x.dtype).eps) * scale
+            moved, g, worked = _search(problem, x, f, step, ~(done | rounding))
             # Where the Jacobian is singular, a short step does not say that there is nowhere to go.
             sound = norms((jacobian @ step[:, :, None])[:, :, 0] - f) <= 0.1 * norms(f)
-            short = norms(step) <= tol * (1 + norms(x))
-            rounding = norms(step) <= np.sqrt(np.finfo(x.dtype).eps) * (1 + norms(x))
-            finished = (norms(g) == 0) | (sound & (short | (~worked & rounding)))
+            finished = (norms(g) == 0) | (sound & ((length <= tol * scale) | (~worked & rounding)))
             stuck = ~worked & ~finished & ~done
             if stuck.any():
                 self._fail(norms(f), ~stuck)
@@ -76,7 +76,7 @@ class Newton(Iteration):
 
 def _newton_step(jacobian: Rows, f: Rows) -> Rows:
     try:
-        return np.linalg.solve(jacobian, f[:, :, None])[:, :, 0]
+        return solved(jacobian, f)
     except np.linalg.LinAlgError:
         if not np.isfinite(jacobian).all():
             return np.full_like(f, np.nan)

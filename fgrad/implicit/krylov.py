@@ -10,7 +10,7 @@ import numpy as np
 from fgrad.control.numeric_solve import Problem, Rows
 from fgrad.errors import ConvergenceError, message
 
-__all__ = ["LINEAR", "LinearMethod", "norms", "tolerance"]
+__all__ = ["LINEAR", "LinearMethod", "norms", "solved", "tolerance"]
 
 _RESTART = 40
 _DENSE = 512  # unknowns up to which the matrix is written out by default
@@ -24,6 +24,20 @@ def tolerance(tol: float | None, x: Rows) -> float:
 def norms(x: Rows) -> Rows:
     """The Euclidean norm of every row."""
     out: Rows = np.sqrt(np.sum(x.real**2 + x.imag**2, axis=1))
+    return out
+
+
+def solved(matrices: Rows, b: Rows) -> Rows:
+    """The solutions of systems whose matrices are written out.
+
+    Raises:
+        numpy.linalg.LinAlgError: a matrix is singular.
+    """
+    if b.shape[1] == 1:
+        if not matrices.all():
+            raise np.linalg.LinAlgError("Singular matrix")
+        return b / matrices[:, 0]
+    out: Rows = np.linalg.solve(matrices, b[:, :, None])[:, :, 0]
     return out
 
 
@@ -87,7 +101,7 @@ class Dense(LinearMethod):
     def solve(self, problem: Problem, b: Rows, target: Rows, limit: int) -> Rows:
         matrix = problem.jacobian(np.zeros_like(b))
         try:
-            return np.linalg.solve(matrix, b[:, :, None])[:, :, 0]
+            return solved(matrix, b)
         except np.linalg.LinAlgError:
             what = "the matrix of a linear system is singular: there is not one solution."
             raise ConvergenceError(message(what, cure="Check the equations: two may be the same.")) from None

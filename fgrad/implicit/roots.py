@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fgrad.control.capture import captured_tracers, with_captured
-from fgrad.control.custom_linear_solve import check_inexact, flat_like
+from fgrad.control.custom_linear_solve import check_inexact, flat_like, in_closure
 from fgrad.control.custom_root import find_root
 from fgrad.control.external import call_arguments
 from fgrad.control.functional import Derivative, Flat, Transposed
@@ -156,21 +156,22 @@ def _solve(
     def difference(*values: Array) -> list[Array]:
         return [y - x for y, x in zip(value(*values), values[extra:], strict=True)]
 
-    def by_user(*values: Array) -> list[Array]:
-        def at(x: Any) -> Any:
-            xs = flat_like(x, treedef, avals, f"the argument of f in solver, of {verb},", "x0")
-            return treedef.unflatten(value(*values[:extra], *xs))
-
-        out = method(at, treedef.unflatten(values[extra:]))
-        return flat_like(out, treedef, avals, f"solver of {verb}", "x0")
-
     captured = captured_tracers(f, args, method)
     count = len(captured) + extra
     opened = with_captured(captured, value)
+
+    def by_user(*values: Array) -> list[Array]:
+        def at(x: Any) -> Any:
+            xs = flat_like(x, treedef, avals, f"the argument of f in solver, of {verb},", "x0")
+            return treedef.unflatten(opened(*values[:count], *xs))
+
+        out = method(at, treedef.unflatten(values[count:]))
+        return flat_like(out, treedef, avals, f"solver of {verb}", "x0")
+
     residual = with_captured(captured, difference) if fixed else opened
     solve: Flat
     if not isinstance(method, Iteration):
-        solve = with_captured(captured, by_user)
+        solve = in_closure(captured, by_user)
     elif fixed and type(method) in FIXED_POINT.values():
         solve = _numeric_root(opened, count, method)
     else:

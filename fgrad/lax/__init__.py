@@ -6,11 +6,13 @@ those of `jax.lax`.
 
 from fgrad.control.stop_gradient import stop_gradient as stop_gradient
 from fgrad.lax.associative import *
+from fgrad.lax.barriers import *
 from fgrad.lax.control import *
 from fgrad.lax.convolution import *
 from fgrad.lax.creation import *
 from fgrad.lax.elementwise import *
 from fgrad.lax.gathering import *
+from fgrad.lax.parallel import *
 from fgrad.lax.products import *
 from fgrad.lax.reducing import *
 from fgrad.lax.reductions import *

@@ -448,7 +448,7 @@ def _ordered(out: Array, spec: Axes) -> Array:
 
 
 def _padded(x: Array, window: tuple[Window, ...]) -> Array:
-    """An array (n, c, *spatial), stretched, with zeros around it, or cut where these are negative."""
+    """An array (n, c, *spatial), stretched, with zeros around it, or cut where those before it are negative."""
     shape = shape_of(x)
     whole = [dilated(n, dim[3]) for n, dim in zip(shape[2:], window, strict=True)]
     outer = [max(low, 0) + n + max(high, 0) for n, (_, low, high, _, _) in zip(whole, window, strict=True)]
@@ -458,10 +458,7 @@ def _padded(x: Array, window: tuple[Window, ...]) -> Array:
             for n, m, (_, low, _, step, _) in zip(whole, outer, window, strict=True)
         ]
         x = place(x, key=(FULL, FULL, *inside), unique=True, shape=(*shape[:2], *outer))
-    if any(min(low, high) < 0 for _, low, high, _, _ in window):
-        kept = [
-            slice_entry(slice(max(-low, 0), max(n - max(-high, 0), 0)), n)
-            for n, (_, low, high, _, _) in zip(outer, window, strict=True)
-        ]
+    if any(low < 0 for _, low, _, _, _ in window):  # what is cut off behind, no position sees
+        kept = [slice_entry(slice(max(-low, 0), n), n) for n, (_, low, _, _, _) in zip(outer, window, strict=True)]
         x = gather(x, key=(FULL, FULL, *kept), unique=True)
     return x

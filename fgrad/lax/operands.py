@@ -30,6 +30,8 @@ __all__ = [
 
 NUMBERS = "iufc"
 _PYTHON = frozenset({bool, int, float, complex})
+_HOLDING: dict[type, str] = {bool: "b", int: "iufc", float: "fc", complex: "c"}
+"""The kinds of dtypes that a Python number takes without loss of its own kind."""
 _KINDS = {"b": "boolean", "i": "integer", "u": "unsigned", "f": "floating-point", "c": "complex"}
 
 
@@ -95,13 +97,9 @@ def matched(name: str, *xs: Any, kinds: str = NUMBERS + "b") -> tuple[Array, ...
     Raises:
         ShapeError: they do not fit together.
     """
-    first = xs[0]
-    if type(first) is np.ndarray and first.dtype.kind in kinds:
-        for x in xs:
-            if type(x) is not np.ndarray or x.dtype != first.dtype or x.shape != first.shape:
-                break
-        else:
-            return xs
+    quickly = _fitting(xs, kinds)
+    if quickly is not None:
+        return quickly
     given = same_dtype(name, *xs)
     avals = [aval_of(x) for x in given]
     for aval in avals:
@@ -112,6 +110,26 @@ def matched(name: str, *xs: Any, kinds: str = NUMBERS + "b") -> tuple[Array, ...
         cure = "Add axes with lax.broadcast_in_dim or x[None]; the functions of fgrad.numpy do so by themselves."
         raise ShapeError(message(f"lax.{name} takes arrays of as many axes, got shapes {shapes}.", cure=cure))
     return given
+
+
+def _fitting(xs: tuple[Any, ...], kinds: str) -> tuple[Array, ...] | None:
+    """The operands, where a look at each tells that they fit: arrays of one dtype and shape, perhaps with numbers."""
+    first: Any = None
+    for x in xs:
+        if type(x) in _PYTHON:
+            continue
+        if not isinstance(x, (np.ndarray, np.generic)) and (type(x) is not Tracer or x.weak_type):
+            return None
+        if first is None or (not first.shape and x.dtype == first.dtype):
+            first = x
+        elif x.dtype != first.dtype or x.shape not in ((), first.shape):
+            return None
+    if first is None or first.dtype.kind not in kinds:
+        return None
+    dtype = first.dtype
+    if not all([type(x) not in _PYTHON or dtype.kind in _HOLDING[type(x)] for x in xs]):
+        return None
+    return tuple([dtype.type(x) if type(x) in _PYTHON else x for x in xs])
 
 
 def same_dtype(name: str, *xs: Any) -> tuple[Array, ...]:

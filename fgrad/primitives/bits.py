@@ -150,6 +150,9 @@ class ReducePrecision(_Computed):
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], **params: Any) -> Array | Zero:
         return ts[0]
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
 
 def _rounded(x: Any, dropped: int) -> Any:
     """Numbers whose last bits are 0: the nearest ones, ties to even. Carries go over into the exponent, rightly."""

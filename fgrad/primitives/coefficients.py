@@ -6,7 +6,7 @@ parameter: the value itself for k = 0, `ZERO` where a higher one is known to van
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, Protocol, TypeAlias
 
@@ -18,6 +18,7 @@ __all__ = [
     "Constant",
     "Series",
     "Slopes",
+    "composed",
     "convolution",
     "coupled",
     "difference",
@@ -28,6 +29,7 @@ __all__ = [
     "logarithm",
     "power",
     "quotient",
+    "real_power",
     "square_term",
     "times",
     "total",
@@ -179,6 +181,46 @@ class Product:
             n = len(known)
             known.append(square_term(self._x, n) if self._x is self._y else convolution(self._x, self._y, n))
         return known[k]
+
+
+class Variation:
+    """The series of x − x₀."""
+
+    __slots__ = ("_x",)
+
+    def __init__(self, x: Series) -> None:
+        self._x = x
+
+    def __getitem__(self, k: int) -> Coefficient:
+        return self._x[k] if k else ZERO
+
+
+def composed(x: Series, derivative: Callable[[int], Coefficient]) -> Iterator[Coefficient]:
+    """The coefficients, from the first on, of f(x), where `derivative(n)` is f⁽ⁿ⁾(x₀)/n!; cubic in the order.
+
+    Source: Faà di Bruno, "Note sur une nouvelle formule de calcul différentiel", 1857.
+    """
+    variation = Variation(x)
+    powers: list[Series] = [variation]
+    factors: list[Coefficient] = []
+    for k in count(1):
+        factors.append(derivative(k))
+        out: Coefficient = ZERO
+        for factor, power_of_x in zip(factors, powers, strict=True):
+            term = ZERO if factor is ZERO else power_of_x[k]
+            out = total(out, ZERO if term is ZERO else factor * term)
+        yield out
+        powers.append(Product(powers[-1], variation))
+
+
+def real_power(x: Series, exponent: Any, out: Array) -> Iterator[Coefficient]:
+    """The coefficients, from the first on, of x to a constant exponent, which is `out` at first; x₀ is not 0."""
+    y: list[Any] = [out]
+    slopes, rises = Slopes(x), Slopes(y)
+    for k in count(1):
+        above = difference(times(convolution(slopes, y, k, 1), exponent), convolution(x, rises, k, 1, k - 1))
+        y.append(above if above is ZERO else above / (k * x[0]))
+        yield y[k]
 
 
 def coupled(x: Series, first: Array, second: Array, sign: int) -> Iterator[tuple[Coefficient, Coefficient]]:

@@ -172,6 +172,9 @@ class DynamicUpdateSlice(Primitive):
         t, u = (_zeros(x) if t is ZERO else t for t, x in zip(ts[:2], xs[:2], strict=True))
         return dynamic_update_slice(t, u, *xs[2:])
 
+    def is_affine(self, varying: Sequence[bool]) -> bool:
+        return True
+
     def transpose(self, ct: Array, x: Any, update: Any, *starts: Array) -> Sequence[Array | None]:
         by_x = by_update = None
         if is_linear_input(x):

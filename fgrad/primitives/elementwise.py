@@ -17,7 +17,7 @@ from fgrad.primitives.coefficients import Coefficient, Constant, Series, convolu
 from fgrad.primitives.families import complexes, draw, floats, shape_of
 from fgrad.primitives.shape import fit, grow, move_axis, reshape
 
-__all__ = ["Elementwise", "add", "div", "integer_pow", "mul", "neg", "positive", "reciprocal", "sub"]
+__all__ = ["Elementwise", "add", "div", "grown", "integer_pow", "mul", "neg", "positive", "reciprocal", "sub"]
 
 
 _BOOL = np.dtype(np.bool_)

@@ -10,21 +10,25 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray
+from fgrad.core.interpreter import Tracer
 from fgrad.core.primitive import ZERO, Sample
 from fgrad.primitives.coefficients import (
     Coefficient,
+    Constant,
     Series,
     Slopes,
+    composed,
     difference,
     exponential,
     half_square,
     integral,
     logarithm,
+    real_power,
     square_term,
     times,
 )
 from fgrad.primitives.comparison import eq, is_inf, logical_and, select
-from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.elementwise import Elementwise, grown
 from fgrad.primitives.families import complexes, draw, floats
 
 __all__ = [
@@ -213,6 +217,23 @@ class Pow(Elementwise):
             return log(select(eq(x, 0), 1.0, x)) * out
 
         return by_base, by_exponent
+
+    def series(self, out: Array, x: Series, y: Series) -> Iterator[Coefficient] | None:
+        if not isinstance(y, Constant):
+            return None
+        base, exponent = x[0], y.value
+        value = base.concrete if type(base) is Tracer else base
+        if value is not None and np.all(value):
+            return (grown(t, out) for t in real_power(x, exponent, out))
+
+        binomials: list[Any] = [1.0]
+
+        def derivative(n: int) -> Coefficient:
+            binomials.append(binomials[-1] * ((exponent - (n - 1)) / n))
+            ended = eq(binomials[n], 0)  # of an integer power: no power of 0 is taken then
+            return binomials[n] * pow(select(ended, 1.0, base), exponent - n)
+
+        return (grown(t, out) for t in composed(x, derivative))
 
 
 class FloatPower(Pow):

@@ -62,8 +62,10 @@ def _selected(x: Any, k: int) -> Any:
     """In linear time: the elements above the k-th largest, and as many as are wanting of those that equal it."""
     n = x.shape[-1]
     bound = np.partition(x, n - k, axis=-1)[..., n - k, None]
-    above, tied = x > bound, x == bound
-    wanting = k - np.count_nonzero(above, axis=-1, keepdims=True)
-    taken = above | (tied & (np.cumsum(tied, axis=-1) <= wanting))
+    taken = x >= bound
+    if np.count_nonzero(taken) > bound.size * k:
+        above, tied = x > bound, x == bound
+        wanting = k - np.count_nonzero(above, axis=-1, keepdims=True)
+        taken = above | (tied & (np.cumsum(tied, axis=-1) <= wanting))
     positions = np.nonzero(taken)[-1].reshape(*x.shape[:-1], k)
     return np.take_along_axis(positions, _sorted(np.take_along_axis(x, positions, -1)), -1)

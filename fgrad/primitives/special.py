@@ -10,7 +10,7 @@ import importlib
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,11 @@ import numpy as np
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.primitive import ZERO, Sample, Zero
 from fgrad.errors import MissingExtraError, NonDifferentiableError, ShapeError, message
-from fgrad.primitives.comparison import eq, select
+from fgrad.primitives.comparison import eq, gt, is_inf, logical_or, select
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.exponential import exp, log, log1p, pow, square
 from fgrad.primitives.families import draw, floats
-from fgrad.primitives.rounding import sign
+from fgrad.primitives.rounding import absolute, sign
 from fgrad.primitives.special_series import beta_derivative, gamma_derivative, zeta_derivative
 
 __all__ = [
@@ -57,7 +57,11 @@ def scipy_function(name: str) -> Any:
         if fallback is None:
             what = f"this function needs scipy.special.{name}, and SciPy is not installed."
             raise MissingExtraError(message(what, cure="Install it: pip install 'fgrad[scipy]'.")) from None
-        return np.vectorize(fallback, otypes=[np.float64])
+        return partial(_mapped, fallback)
+
+
+def _mapped(f: Callable[[float], float], x: Any) -> Any:
+    return np.array([f(v) for v in x.ravel().tolist()], np.float64).reshape(x.shape)
 
 
 def _lgamma(x: float) -> float:
@@ -106,13 +110,22 @@ class Special(Elementwise):
         return False
 
 
+def _bell(x: Array) -> Array:
+    """exp(−x²), whose derivatives are 0 where it is: no product of 0 with an infinite x."""
+    return exp(-square(select(gt(absolute(x), _FAR), _FAR, x)))
+
+
+_FAR = 64.0
+"""exp(−x²) is 0 in every floating-point format from far less on."""
+
+
 class Erf(Special):
     """`erf(x)`: 2/√π·∫₀ˣ exp(−t²) dt."""
 
     function, samples = "erf", floats(-3, 3, hard=(0.0, -0.0, 5.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return (2 / math.sqrt(math.pi)) * exp(-square(x))
+        return (2 / math.sqrt(math.pi)) * _bell(x)
 
 
 class Erfc(Special):
@@ -121,7 +134,7 @@ class Erfc(Special):
     function, samples = "erfc", floats(-3, 3, hard=(0.0, -0.0, 5.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return (-2 / math.sqrt(math.pi)) * exp(-square(x))
+        return (-2 / math.sqrt(math.pi)) * _bell(x)
 
 
 class ErfInv(Special):
@@ -274,7 +287,12 @@ class BesselIe(Special):
     def compute(self, *xs: Any, order: int) -> Any:
         if order < 2:
             return scipy_function(f"i{order}e")(*xs)
-        return scipy_function("ive")(order, *xs)
+        (x,) = xs
+        out = np.array(scipy_function("ive")(order, x))
+        large = np.abs(x) > _LARGE
+        if np.any(large):
+            out[large] = _upwards(x[large], order)
+        return out
 
     def derivative(self, out: Array, x: Array, *, order: int) -> Array:
         slope = (
@@ -283,6 +301,18 @@ class BesselIe(Special):
             else 0.5 * (bessel_ie(x, order=order - 1) + bessel_ie(x, order=order + 1))
         )
         return slope - sign(x) * out
+
+
+_LARGE = 1e6
+"""From here on SciPy's functions of higher order lose digits, and fail in the end."""
+
+
+def _upwards(x: Any, order: int) -> Any:
+    """The recurrence Iₖ₊₁ = Iₖ₋₁ − (2k/x)·Iₖ, which is stable where x is larger than the order."""
+    below, current = scipy_function("i0e")(x), scipy_function("i1e")(x)
+    for k in range(1, order):
+        below, current = current, below - 2 * k / x * current
+    return current
 
 
 erf = Erf()
@@ -301,7 +331,7 @@ bessel_ie = BesselIe()
 def gamma_density(a: Array, x: Array, order: int = 0) -> Array:
     """The derivative of some order by a of xᵃ⁻¹e⁻ˣ/Γ(a), the derivative of `igamma` by x."""
     at_zero = eq(x, 0)
-    log_x = log(select(at_zero, 1.0, x))
+    log_x = log(select(logical_or(at_zero, is_inf(x)), 1.0, x))  # e⁻ˣ outweighs it there
     density = select(
         at_zero,
         pow(select(at_zero, x, 1.0), a - 1) * exp(-lgamma(a)),

@@ -10,7 +10,8 @@ Jacobian?" (2005).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,10 @@ _TRIES = 4
 """So many numbers of colours in turn are tried beyond the least one: grids often need one or two more."""
 
 
+_PAIRS = 1 << 21
+"""Orders that look at all pairs of columns with a common row are made for so many pairs at most."""
+
+
 def lower_bound(pattern: Pattern) -> int:
     """As many colours as the fullest row has entries are needed."""
     return int(np.bincount(pattern.rows).max()) if pattern.nse else 0
@@ -39,8 +44,8 @@ def lower_bound(pattern: Pattern) -> int:
 def color_columns(pattern: Pattern) -> Colors:
     """Colours such that no two columns of one colour have an entry in the same row.
 
-    Tries what is best for banded matrices, colours in turn; then two greedy colourings, with the columns in order and
-    with those in front that share rows with most others ("largest first"). It stops where the lower bound is met.
+    Tries what is best for banded matrices, colours in turn; then greedy colourings with the columns in several orders.
+    It stops where the lower bound is met.
     """
     count, least = pattern.shape[1], lower_bound(pattern)
     if least == 0:
@@ -51,13 +56,54 @@ def color_columns(pattern: Pattern) -> Colors:
     best = _greedy(pattern, range(count))
     for number in range(least + 1, min(int(best.max()), least + _TRIES) + 1):
         if _clash(pattern, np.arange(count) % number) is None:
-            return np.arange(count) % number
-    if best.max() + 1 > least:
-        crowd = np.bincount(pattern.rows, minlength=pattern.shape[0])[pattern.rows]
-        crowded = np.bincount(pattern.columns, weights=crowd, minlength=count)
-        other = _greedy(pattern, np.argsort(-crowded, kind="stable").tolist())
-        best = min(best, other, key=np.max)
+            best = np.arange(count) % number
+            break
+    for order in _orders(pattern):
+        if best.max() + 1 == least:
+            break
+        best = min(best, _greedy(pattern, order), key=np.max)
     return best
+
+
+def _orders(pattern: Pattern) -> Iterator[list[int]]:
+    """Orders of the columns in which greedy colourings are often good.
+
+    In front are those that share rows with most others ("largest first"), with most of those in front of them
+    ("incidence degree"), or with more of those in front than of those behind ("smallest last").
+    """
+    crowd = np.bincount(pattern.rows, minlength=pattern.shape[0])
+    sharing = np.bincount(pattern.columns, weights=crowd[pattern.rows], minlength=pattern.shape[1]).astype(np.int64)
+    yield np.argsort(-sharing, kind="stable").tolist()
+    if int((crowd**2).sum()) <= _PAIRS:
+        yield _by_degree(pattern, np.full(len(sharing), sharing.max(initial=0)))
+        yield _by_degree(pattern, sharing)[::-1]
+
+
+def _by_degree(pattern: Pattern, degrees: NDArray[np.int64]) -> list[int]:
+    """Takes a column of the least degree again and again; the degrees of those that share rows with it fall by one."""
+    by_column = _neighbours(pattern.columns, pattern.rows, pattern.shape[1])
+    by_row = _neighbours(pattern.rows, pattern.columns, pattern.shape[0])
+    degree: list[int] = degrees.tolist()
+    left: list[set[int]] = [set() for _ in range(int(degrees.max(initial=0)) + 1)]
+    for column, number in enumerate(degree):
+        left[number].add(column)
+    order: list[int] = []
+    least = 0
+    for _ in degree:
+        while not left[least]:
+            least += 1
+        taken = left[least].pop()
+        degree[taken] = -1
+        order.append(taken)
+        for row in by_column[taken]:
+            for other in by_row[row]:
+                number = degree[other]
+                if number > 0:
+                    left[number].discard(other)
+                    left[number - 1].add(other)
+                    degree[other] = number - 1
+                    least = min(least, number - 1)
+    return order
 
 
 def _greedy(pattern: Pattern, order: Iterable[int]) -> Colors:
@@ -89,8 +135,10 @@ def color_symmetric(pattern: Pattern) -> Colors:
     neighbours = _neighbours(pattern.columns, pattern.rows, count)
     degrees = np.bincount(pattern.columns, minlength=count)
     best = _star(neighbours, np.argsort(-degrees, kind="stable").tolist())
-    if best.max(initial=0) > 1 and degrees.min() < degrees.max():
-        best = min(best, _star(neighbours, range(count)), key=np.max)
+    for order in chain((range(count),), _orders(pattern)):
+        if best.max(initial=0) <= 2:  # two colours are enough for stars alone, which the first order finds
+            break
+        best = min(best, _star(neighbours, order), key=np.max)
     return best if best.max(initial=0) <= columns.max(initial=0) else columns
 
 

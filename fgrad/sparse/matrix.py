@@ -187,7 +187,8 @@ def _scipy_sparse() -> Any:
 
 
 def as_pattern(given: Any, shape: tuple[int, int], verb: str) -> Pattern:
-    """The pattern that the user gave: a `Pattern`, a `SparseMatrix`, a matrix of SciPy's, or a dense one.
+    """The pattern that the user gave: a `Pattern`, a `SparseMatrix` or matrix of SciPy's (what is stored), or a dense
+    one (what is not zero).
 
     Raises:
         ArgumentError: it is none of these, or has another shape than the derivative.
@@ -196,8 +197,8 @@ def as_pattern(given: Any, shape: tuple[int, int], verb: str) -> Pattern:
         indices = np.asarray(given.indices)
         pattern = Pattern.of(indices[:, 0], indices[:, 1], given.shape)
     elif hasattr(given, "tocoo"):
-        rows, columns = given.tocoo().nonzero()
-        pattern = Pattern.of(rows, columns, (int(given.shape[0]), int(given.shape[1])))
+        stored = given.tocoo()
+        pattern = Pattern.of(stored.row, stored.col, (int(given.shape[0]), int(given.shape[1])))
     elif isinstance(given, np.ndarray) and given.ndim == 2:
         rows, columns = np.nonzero(given)
         pattern = Pattern.of(rows, columns, (given.shape[0], given.shape[1]))

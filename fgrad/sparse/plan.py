@@ -49,6 +49,7 @@ class Plan:
         self.entry_colors: Colors = colors[columns]
         self.entry_places: NDArray[np.int64] = rows
         self.checked = False
+        self._together: tuple[tuple[Array, ...], NDArray[np.int64]] | None = None  # what all passes at once are given
         self._used = [(array, array.copy()) for array in used]
         self.compressed = jit(self._compressed)
 
@@ -72,6 +73,11 @@ class Plan:
         if not self.passes:
             return np.zeros(0, np.result_type(*[a.dtype for a in self.program.outputs] or [np.dtype(np.float64)]))
         step = chunk_size or max(1, _ELEMENTS // max(sum(a.size for a in given), length, 1))
+        if self.passes <= step:
+            if self._together is None:
+                position = self.entry_colors * length + self.entry_places
+                self._together = self._seeds(given, 0, self.passes), position
+            return self.compressed(tuple(leaves), *self._together)
         parts, order = [], []
         for low in range(0, self.passes, step):
             high = min(low + step, self.passes)
@@ -79,8 +85,6 @@ class Plan:
             position = (self.entry_colors[here] - low) * length + self.entry_places[here]
             parts.append(self.compressed(tuple(leaves), self._seeds(given, low, high), position))
             order.append(here)
-        if len(parts) == 1:
-            return parts[0]
         return fnp.take(fnp.concatenate(parts), np.argsort(np.concatenate(order), kind="stable"))
 
     def _seeds(self, avals: Sequence[ShapedArray], low: int, high: int) -> tuple[Array, ...]:

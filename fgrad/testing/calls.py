@@ -30,7 +30,7 @@ EXEMPT = {
     "all_gather": _NAMED,
     "all_to_all": _NAMED,
     "axis_index": _NAMED,
-    "debug_callback": "it computes nothing",
+    "debug_callback": "it is called for its effect alone, and computes nothing",
     "io_callback": "it returns what a function of the user's does",
     "numeric_solve": "it stands in `linear_solve` and `implicit_root`, which have the derivatives",
     "permute_rows": _NAMED,

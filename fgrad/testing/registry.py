@@ -14,7 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fgrad.primitives.operators  # noqa: F401 - every primitive is declared once the operators are
+import fgrad.control.checkpoint_name
+import fgrad.debug
+import fgrad.implicit
+import fgrad.lax
+import fgrad.primitives.operators
+import fgrad.random  # noqa: F401 - with these, every primitive is declared
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.primitive import Primitive, Sample, registry
 from fgrad.errors import CheckError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from fgrad.core.aval import Array, ShapedArray, aval_of
+from fgrad.core.aval import Array, ShapedArray, aval_of, tangent_aval
 from fgrad.core.evaluate import eval_jaxpr
 from fgrad.core.interpreter import Tracer, interpret
 from fgrad.core.jaxpr import (
@@ -95,7 +95,7 @@ def _pushed(
     closed: ClosedJaxpr, nz: tuple[bool, ...], mode: type[Jvp], wanted: tuple[bool, ...] = ()
 ) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     avals = closed.in_avals
-    marked = [a for a, m in zip(avals, nz, strict=True) if m]
+    marked = [tangent_aval(a) for a, m in zip(avals, nz, strict=True) if m]
     nz_out: list[bool] = []
 
     def run(*args: Array) -> list[Array]:
@@ -233,5 +233,5 @@ def transpose_jaxpr(closed: ClosedJaxpr, known: tuple[bool, ...], nz_ct: tuple[b
         found = zip(out, closed.jaxpr.invars, known, strict=True)
         return [zeros_like(v) if ct is ZERO else ct for ct, v, k in found if not k]
 
-    ct_avals = [a for a, m in zip(closed.out_avals, nz_ct, strict=True) if m]
+    ct_avals = [tangent_aval(a) for a, m in zip(closed.out_avals, nz_ct, strict=True) if m]
     return trace(run, [avals[i] for i in positions] + ct_avals)

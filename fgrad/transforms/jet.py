@@ -63,7 +63,9 @@ class Jet(Interpreter[Expansion]):
         if primitive.series is not None:
             out = primitive.bind(*xs, **params)
             given = [Constant(x) if t is ZERO else [x, *t] for x, t in zip(xs, terms, strict=True)]
-            return out, list(islice(primitive.series(out, *given, **params), self.order))
+            following = primitive.series(out, *given, **params)
+            if following is not None:
+                return out, list(islice(following, self.order))
         return solve(primitive, self.order, xs, terms, params)
 
     def lift(self, value: Array) -> Expansion:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
+from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact, tangent_aval
 from fgrad.core.interpreter import Interpreter, Tracer, lift
 from fgrad.core.jaxpr import Equation, Literal, Var
 from fgrad.core.primitive import ZERO, Primitive, Zero
@@ -111,7 +111,7 @@ def linearize(
     stage = Stage(verb, function or f, closed=False)
     with stage:
         interpreter = Linearize(verb, function or f)
-        tangents = [stage.input(aval_of(x)) if nz is None or nz[i] else ZERO for i, x in enumerate(xs)]
+        tangents = [stage.input(tangent_aval(aval_of(x))) if nz is None or nz[i] else ZERO for i, x in enumerate(xs)]
         with interpreter:
             outs = f(*[x if t is ZERO else Tracer(interpreter, (x, t)) for x, t in zip(xs, tangents, strict=True)])
             pairs = [interpreter.pair(y) for y in outs]

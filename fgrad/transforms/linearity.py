@@ -12,7 +12,7 @@ from fgrad.transforms.jvp import LinearProgram
 __all__ = ["nonlinearity"]
 
 _SUMS = frozenset({"add", "sub"})
-_PRODUCTS = frozenset({"mul", "dot_general"})
+_PRODUCTS = frozenset({"mul", "dot_general", "convolution"})
 _QUOTIENTS = frozenset({"div"})
 
 

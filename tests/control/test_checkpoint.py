@@ -436,6 +436,10 @@ def test_messages() -> None:
 
     for make, match in (
         (lambda: fgrad.checkpoint(two, policy=3), r"policy of checkpoint must be a function, got an int 3"),  # type: ignore[call-overload]
+        (
+            lambda: fgrad.checkpoint(two)(1.0, "fast"),
+            r"argument y of checkpoint is a str(.|\n)*in static_argnums if it",
+        ),
         (lambda: fgrad.checkpoint(two, static_argnums=2), "static_argnums of checkpoint names 2, which is no argument"),
         (lambda: fgrad.checkpoint(two, static_argnums="z"), "static_argnums of checkpoint names 'z', which is no arg"),
         (lambda: fgrad.checkpoint_name(1.0, 2), "the name that checkpoint_name gives must be a string, got an int 2"),  # type: ignore[arg-type]
@@ -447,3 +451,49 @@ def test_messages() -> None:
     ):
         with pytest.raises(errors.ArgumentError, match=match):
             make()
+
+
+def test_policies_have_names() -> None:
+    policies = fgrad.checkpoint_policies
+    named = policies.save_only_these_names("a", "b")
+    either = policies.save_from_both_policies(policies.dots_saveable, named)
+    assert either.__name__ == "save_from_both_policies(dots_saveable, save_only_these_names('a', 'b'))"
+    assert "policy=save_only_these_names('a', 'b')" in str(fgrad.make_jaxpr(fgrad.checkpoint(f, policy=named))(1.0))
+
+
+@policies
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_what_has_an_effect_has_it_once(policy: str, compiled: bool) -> None:
+    seen = []
+
+    def g(x: Any) -> Any:
+        y = np.sin(x)
+        fgrad.debug.callback(lambda v: seen.append(float(v)), y)
+        return np.sin(y)
+
+    finish = fgrad.jit if compiled else lambda h: h
+    for wrap, expected in ((fgrad.grad, 1), (lambda h: fgrad.grad(fgrad.grad(h)), 1), (fgrad.jacfwd, 1)):
+        seen.clear()
+        finish(wrap(fgrad.checkpoint(g, policy=POLICIES[policy])))(0.5)
+        assert seen == [np.sin(0.5)] * expected
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_the_body_of_a_scan(compiled: bool) -> None:
+    w, x = np.random.default_rng(0).normal(size=(4, 4)) / 4, np.ones((4, 500))
+
+    def body(x: Any, _: Any) -> Any:
+        for _ in range(5):
+            x = np.sin(w @ x)
+        return x, None
+
+    def gradient(body: Any) -> Any:
+        found = fgrad.grad(lambda x: fgrad.lax.scan(body, x, None, length=20)[0].sum())
+        return fgrad.jit(found) if compiled else found
+
+    plain = gradient(body)
+    expected, most = plain(x), peak(lambda: plain(x))
+    for policy, share in ((None, 0.4), (fgrad.checkpoint_policies.everything_saveable, 1.6)):
+        again = gradient(fgrad.checkpoint(body, policy=policy))
+        np.testing.assert_allclose(again(x), expected, rtol=1e-12)
+        assert peak(partial(again, x)) < share * most

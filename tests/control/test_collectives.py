@@ -70,8 +70,8 @@ PROGRAMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda x: np.stack([np.sin(x[2]), np.sin(x[0]), np.sin(x[1])]) * x,
     ),
     "all_to_all": (
-        lambda x: lax.all_to_all(np.sin(x), "i", 0, 1) @ x,
-        lambda x: np.transpose(np.sin(x), (1, 2, 0)) @ x,
+        lambda x: (lax.all_to_all(np.sin(x), "i", 0, 1) @ x)[:3],
+        lambda x: (np.transpose(np.sin(x), (1, 2, 0)) @ x)[:, :3],
     ),
     "pswapaxes": (
         lambda x: lax.pswapaxes(np.sin(x), "i", 0) * x,
@@ -94,7 +94,7 @@ PROGRAMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda x: 2.0 * ROWS * x,
     ),
     "in checkpoint": (
-        lambda x: fgrad.checkpoint(lambda y: lax.psum(np.sin(y), "i") * y)(x),
+        fgrad.checkpoint(lambda y: lax.psum(np.sin(y), "i") * y),
         lambda x: np.sin(x).sum(0) * x,
     ),
     "in scan": (
@@ -110,28 +110,28 @@ PROGRAMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda x: np.where(ROWS > 0, x.sum(0) * x, x * x),
     ),
     "gradient inside": (
-        lambda x: fgrad.grad(lambda y: (np.sin(lax.psum(y * y, "i")) * y * lax.axis_index("i")).sum())(x),
-        lambda x: fgrad.grad(lambda y: (np.sin((y * y).sum(0)) * y * ROWS).sum())(x),
+        fgrad.grad(lambda y: (np.sin(lax.psum(y * y, "i")) * y * lax.axis_index("i")).sum()),
+        fgrad.grad(lambda y: (np.sin((y * y).sum(0)) * y * ROWS).sum()),
     ),
     "gradient inside, of all_gather": (
-        lambda x: fgrad.grad(lambda y: (lax.all_gather(np.sin(y), "i") ** 2 * lax.axis_index("i")).sum())(x),
-        lambda x: fgrad.grad(lambda y: 3.0 * (np.sin(y) ** 2).sum())(x),
+        fgrad.grad(lambda y: (lax.all_gather(np.sin(y), "i") ** 2 * lax.axis_index("i")).sum()),
+        fgrad.grad(lambda y: 3.0 * (np.sin(y) ** 2).sum()),
     ),
     "gradient inside, of rows sent": (
-        lambda x: fgrad.grad(lambda y: (lax.ppermute(np.sin(y), "i", PAIRS) * y).sum())(x),
-        lambda x: fgrad.grad(lambda y: (_sent(np.sin(y), PAIRS) * y).sum())(x),
+        fgrad.grad(lambda y: (lax.ppermute(np.sin(y), "i", PAIRS) * y).sum()),
+        fgrad.grad(lambda y: (_sent(np.sin(y), PAIRS) * y).sum()),
     ),
     "gradient inside, of all_to_all": (
-        lambda x: fgrad.grad(lambda y: (lax.all_to_all(np.sin(y), "i", 0, 1) ** 2 * lax.axis_index("i")).sum())(x),
-        lambda x: fgrad.grad(lambda y: (np.transpose(np.sin(y), (1, 2, 0)) ** 2 * ROWS).sum())(x),
+        fgrad.grad(lambda y: (lax.all_to_all(np.sin(y), "i", 0, 1) ** 2 * lax.axis_index("i")).sum()),
+        fgrad.grad(lambda y: (np.transpose(np.sin(y), (1, 2, 0)) ** 2 * ROWS).sum()),
     ),
     "gradient inside, of psum_scatter": (
-        lambda x: fgrad.grad(lambda y: (lax.psum_scatter(np.sin(y), "i") ** 2 * lax.axis_index("i")).sum())(x),
-        lambda x: fgrad.grad(lambda y: (np.sin(y).sum(0) ** 2 * ROWS[:, 0]).sum())(x),
+        fgrad.grad(lambda y: (lax.psum_scatter(np.sin(y), "i") ** 2 * lax.axis_index("i")).sum()),
+        fgrad.grad(lambda y: (np.sin(y).sum(0) ** 2 * ROWS[:, 0]).sum()),
     ),
     "gradient inside, of a maximum": (
-        lambda x: fgrad.grad(lambda y: (lax.pmax(np.sin(y), "i") * y).sum())(x),
-        lambda x: fgrad.grad(lambda y: (np.sin(y).max(0) * y).sum())(x),
+        fgrad.grad(lambda y: (lax.pmax(np.sin(y), "i") * y).sum()),
+        fgrad.grad(lambda y: (np.sin(y).max(0) * y).sum()),
     ),
 }
 
@@ -204,7 +204,7 @@ def test_tiled_blocks() -> None:
 
 
 def test_rows_that_tie_share_the_derivative() -> None:
-    slopes = fgrad.grad(lambda x: fgrad.vmap(lambda r: lax.pmax(r, "i"), axis_name="i", out_axes=None)(x))
+    slopes = fgrad.grad(fgrad.vmap(lambda r: lax.pmax(r, "i"), axis_name="i", out_axes=None))
     np.testing.assert_array_equal(slopes(np.array([1.0, 3.0, 3.0])), [0.0, 0.5, 0.5])
 
 

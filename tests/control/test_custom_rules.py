@@ -113,6 +113,12 @@ def test_rules_may_be_set_later() -> None:
         fgrad.custom_rule(lambda x: x, vjp=lambda x: x)  # type: ignore[arg-type]
 
 
+def test_a_string_that_is_not_static() -> None:
+    f = fgrad.custom_rule(lambda x, mode: x, jvp=lambda primals, tangents: (primals[0], tangents[0]))
+    with pytest.raises(errors.ArgumentError, match=r"argument mode of custom_rule is a str(.|\n)*in static if it is"):
+        f(1.0, "fast")
+
+
 @kinds
 @pytest.mark.parametrize("nondiff", [(0, 2), ("f", "power"), (0, "power")])
 def test_arguments_that_are_no_arrays(kind: str, nondiff: Any) -> None:
@@ -290,3 +296,21 @@ def test_as_a_decorator_by_partial_application() -> None:
 
     f.defvjp(lambda x, n: (x * n, None), lambda n, res, ct: (11 * ct,))
     assert fgrad.grad(f)(1.0, 2) == 11.0
+
+
+@kinds
+def test_in_the_body_of_a_scan(kind: str) -> None:
+    f = marked(kind)
+
+    def looped(x: Any) -> Any:
+        return fgrad.lax.scan(lambda c, _: (f(c) * 0.1 + c, None), x, None, length=3)[0]
+
+    def unrolled(x: Any) -> Any:
+        for _ in range(3):
+            x = f(x) * 0.1 + x
+        return x
+
+    for derivative in (fgrad.grad, fgrad.jacfwd, fgrad.hessian, fgrad.jacrev, lambda g: fgrad.vmap(fgrad.grad(g))):
+        x = np.array([0.3, 0.4]) if derivative not in (fgrad.grad, fgrad.jacfwd, fgrad.hessian, fgrad.jacrev) else 0.3
+        for wrap in (lambda g: g, fgrad.jit):
+            np.testing.assert_allclose(wrap(derivative(looped))(x), derivative(unrolled)(x), rtol=1e-12)

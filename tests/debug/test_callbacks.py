@@ -31,6 +31,12 @@ ONE_POINT: dict[str, Transform] = {
     "grad grad jit": lambda f: fgrad.grad(fgrad.grad(fgrad.jit(f))),
     "checkpoint": lambda f: fgrad.grad(fgrad.checkpoint(f)),
     "checkpoint jit": lambda f: fgrad.grad(fgrad.checkpoint(fgrad.jit(f))),
+    "checkpoint, saving": lambda f: fgrad.grad(
+        fgrad.checkpoint(f, policy=fgrad.checkpoint_policies.everything_saveable)
+    ),
+    "jit checkpoint, saving": lambda f: fgrad.jit(
+        fgrad.grad(fgrad.checkpoint(fgrad.jit(f), policy=fgrad.checkpoint_policies.dots_saveable))
+    ),
     "jit checkpoint": lambda f: fgrad.jit(fgrad.grad(fgrad.checkpoint(f))),
     "jit checkpoint jit": lambda f: fgrad.grad(fgrad.jit(fgrad.checkpoint(fgrad.jit(f)))),
 }
@@ -288,7 +294,7 @@ def test_taps_of_pytrees(capsys: pytest.CaptureFixture[str]) -> None:
     assert gradient == {"a": 3.0, "b": 0.0}
     assert seen == [{"a": 3.0, "b": 0.0, "n": 0.0}]
     fgrad.grad(lambda x: debug.tap_grad(x, "the slope"))(1.0)
-    fgrad.grad(lambda x: debug.tap_grad(x))(1.0)
+    fgrad.grad(debug.tap_grad)(1.0)
     assert capsys.readouterr().out == "the slope: 1.0\ncotangent: 1.0\n"
 
 

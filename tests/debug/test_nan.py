@@ -13,7 +13,7 @@ from fgrad import debug
 from fgrad.control.cond import cond
 from fgrad.control.scan import scan
 from fgrad.control.while_loop import while_loop
-from fgrad.errors import ArgumentError
+from fgrad.errors import ArgumentError, ConvergenceError
 
 
 def loss(x: Any) -> Any:
@@ -68,7 +68,7 @@ def test_loops(wrap: Callable[..., Any]) -> None:
     found = debug.explain_nan(f, np.array([1.0, 0.0, 2.0]))
     assert found is not None
     assert (found.operation, found.steps) == ("div", ("step 1 of scan",))
-    f = wrap(lambda x: while_loop(lambda c: c < 1e300, lambda c: np.exp(c), x))
+    f = wrap(lambda x: while_loop(lambda c: c < 1e300, np.exp, x))
     found = debug.explain_nan(f, 1.0)
     assert found is not None
     assert (found.operation, found.steps) == ("exp", ("step 3 of while_loop",))
@@ -76,10 +76,10 @@ def test_loops(wrap: Callable[..., Any]) -> None:
 
 
 def test_branches_rows_and_custom_rules() -> None:
-    found = debug.explain_nan(lambda x: cond(x > 0.0, lambda x: 1.0 / (x - 2.0), lambda x: np.log(x), x), 2.0)
+    found = debug.explain_nan(lambda x: cond(x > 0.0, lambda x: 1.0 / (x - 2.0), np.log, x), 2.0)
     assert found is not None
     assert found.operation == "div"
-    found = debug.explain_nan(lambda x: fgrad.vmap(lambda r: 1.0 / r)(x), np.array([1.0, 0.0]))
+    found = debug.explain_nan(fgrad.vmap(lambda r: 1.0 / r), np.array([1.0, 0.0]))
     assert found is not None
     assert found.operation == "div"
 
@@ -117,3 +117,14 @@ def test_large_operands_are_summed_up() -> None:
     text = str(debug.explain_nan(lambda x: np.sum(1.0 / x), np.arange(20.0)))
     assert "operand 1: f64[20] from 0.0 to 19.0" in text
     assert "result: f64[20], 1 of 20 not finite, the first at (0,): inf" in text
+
+
+def test_solvers_that_meet_what_is_not_finite() -> None:
+    def f(a: Any) -> Any:
+        return np.sqrt(fgrad.implicit.root(lambda x: x - a, 0.0))
+
+    found = debug.explain_nan(f, 0.0)
+    assert found is not None
+    assert (found.operation, found.phase) == ("sqrt", "derivative")
+    with pytest.raises(ConvergenceError):
+        debug.explain_nan(lambda a: fgrad.implicit.root(lambda x: x**2 + a, 1.0), 1.0)

@@ -252,3 +252,12 @@ def test_the_same_bits() -> None:
     )
     with pytest.raises(ShapeError, match=r"the bits of u8\[2,4\] do not make elements of float64(.|\n)*length 8"):
         lax.bitcast_convert_type(parts, np.float64)
+
+
+def test_a_barrier_keeps_computations_apart() -> None:
+    def f(x: Any) -> Any:
+        return lax.sin(x) * lax.sin(lax.optimization_barrier({"x": x})["x"])
+
+    assert fgrad.jit(f).lower(X).as_text().count("np.sin(") == 2
+    check_modes(f, X)
+    assert lax.optimization_barrier((1, None)) == (1, None)

@@ -61,16 +61,21 @@ def test_kernel_keeps_the_dtype(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "x", "w", "window"),
+    "window", [PLAIN, (1, 1, 0, 1, 1), (1, 2, 1, 1, 1), (1, 1, 2, 1, 2), (1, -1, 0, 1, 1), (1, 0, -2, 1, 1)]
+)
+@pytest.mark.parametrize(
+    ("way", "x", "w"),
     [
-        ("_pointwise", (1, 2, 3, 5), (1, 4, 3, 1), PLAIN),
-        ("_along_groups", (8, 2, 1, 5), (8, 1, 1, 3), PLAIN),
-        ("_scattered", (1, 2, 8, 9), (1, 2, 8, 3), PLAIN),
-        ("_gathered", (1, 2, 3, 9), (1, 4, 3, 3), PLAIN),
-        ("_correlated", (1, 2, 3, 9), (1, 4, 3, 7), PLAIN),
+        ("_pointwise", (1, 2, 3, 5), (1, 4, 3, 1)),
+        ("_along_groups", (8, 2, 1, 9), (8, 1, 1, 3)),
+        ("_scattered", (1, 2, 8, 9), (1, 2, 8, 3)),
+        ("_gathered", (1, 2, 3, 9), (1, 4, 3, 3)),
+        ("_correlated", (1, 2, 3, 15), (1, 4, 3, 10)),
     ],
 )
 def test_ways_to_compute(way: str, x: Any, w: Any, window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "_correlated":
+        window = (*window[:4], 1)
     taken = []
     compute = getattr(kernels, way)
     monkeypatch.setattr(kernels, way, lambda *args: taken.append(way) or compute(*args))
@@ -84,6 +89,29 @@ def test_a_stretched_input_is_not_filled_with_zeros() -> None:
     taps = [len(range(*part.taps[0].indices(3))) * len(range(*part.taps[1].indices(3))) for part in plan.parts]
     assert sorted(taps) == [1, 2, 2, 4]
     assert [part.strides for part in plan.parts] == [(1, 1)] * 4
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.sampled_from([None, 1, 3]))
+def test_parts_cover_all_and_fit(outer: int, first: int, unit: int, most: int | None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "_PART", 20)
+        parts = list(kernels._parts((outer, first), unit, most))
+    table = np.zeros((outer, first), int)
+    for i, j in parts:
+        table[i, j] += 1
+        assert table[i, j].size * unit <= max(20, unit)
+        assert len(table[i]) <= (most or outer)
+    assert (table == 1).all()
+    rows = min(20 // (first * unit), most or outer)
+    fewest = -(-outer // rows) if rows else outer * -(-first // max(20 // unit, 1))
+    assert len(parts) == fewest
+
+
+@pytest.mark.parametrize("contract", [((1, 3), (2, 0)), ((3, 1), (0, 2))])
+def test_several_contracted_axes_in_another_order(contract: Any) -> None:
+    numbers = (contract, ((), ()), ((2,), (1,)))
+    x, y = draw(2, 2, 4, 3), draw(3, 2, 2, seed=1)
+    check_rules(convolution, [x, y], {"dimension_numbers": numbers, "window": ((1, 1, 0, 1, 1),)})
 
 
 def test_results_lie_with_features_last() -> None:

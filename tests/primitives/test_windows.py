@@ -177,6 +177,13 @@ def test_ties_are_those_of_the_whole_reduction() -> None:
     np.testing.assert_allclose(window, (x == 2) / 3)
 
 
+def test_many_ties() -> None:
+    x = np.zeros((20, 20))
+    windows = ((20, 1, 0, 0, 1, 1),) * 2
+    gradient = fgrad.grad(lambda x: fgrad.numpy.sum(reduce_window_max(x, windows=windows)))(x)
+    np.testing.assert_allclose(gradient, np.full((20, 20), 1 / 400), rtol=1e-12)
+
+
 def test_gradient_of_a_sum_is_a_sum() -> None:
     jaxpr = fgrad.make_jaxpr(fgrad.grad(lambda x: np.sum(reduce_window_sum(x, windows=(PAIR, PAIR)))))(np.ones((4, 6)))
     assert [eqn.primitive.name for eqn in jaxpr.eqns].count("reduce_window_sum") == 2

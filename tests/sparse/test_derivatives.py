@@ -206,7 +206,20 @@ def test_within_other_transforms() -> None:
     np.testing.assert_allclose(newton(X), hessian(rosenbrock)(X) @ X)
 
 
+def test_hessians_by_several_arguments() -> None:
+    def f(p: Any, y: Any, scale: Any) -> Any:
+        return scale * (p["a"] * p["a"][::-1] * y).sum() + p["b"] ** 3 * y[0]
+
+    args = {"a": np.array([1.0, 2.0, 3.0]), "b": 0.5}, np.array([0.3, -1.0, 2.0]), 2.0
+    for argnums in (0, 1, (0, 1), (1, 0)):
+        expected = hessian(f, argnums=argnums, flat=True)(*args)
+        np.testing.assert_allclose(sparse_hessian(f, argnums=argnums)(*args).todense(), expected, atol=1e-14)
+
+
 def test_closing_over_traced_values() -> None:
+    scaled = vmap(lambda s: sparse_jacobian(lambda x: s * x[1:] * x[:-1])(X).data)(np.array([1.0, 2.0]))
+    np.testing.assert_allclose(scaled[1], 2 * scaled[0])
+
     def of_scale(s: Any) -> Any:
         return sparse_jacobian(lambda x: s * x[1:] * x[:-1])(X).data.sum()
 

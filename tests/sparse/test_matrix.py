@@ -78,6 +78,12 @@ def test_patterns_that_are_given(given: Any) -> None:
     assert as_pattern(given, (2, 3), "sparse_jacobian") == Pattern.of(*np.nonzero(DENSE), (2, 3))
 
 
+def test_zeros_that_are_stored_belong_to_a_pattern() -> None:
+    stored = SparseMatrix(np.zeros(3), MATRIX.indices, MATRIX.shape)
+    for given in (stored, stored.to_scipy()):
+        assert as_pattern(given, (2, 3), "sparse_jacobian").nse == 3
+
+
 def test_refused_patterns() -> None:
     with pytest.raises(ArgumentError, match=r"sparsity of sparse_jacobian must be a pattern, got a str"):
         as_pattern("dense", (2, 3), "sparse_jacobian")
