@@ -59,7 +59,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     index = _scalar(pred, "pred", "cond", "biufc")
     if aval_of(index).dtype.kind != "b":
         index = index != 0
-    return _choose(index, [false_fun, true_fun], operands, "cond", ["false_fun", "true_fun"])
+    return _choose(index, [true_fun, false_fun], operands, "cond", ["true_fun", "false_fun"])
 
 
 @public
@@ -137,6 +137,8 @@ def _choose(
         if any(a.dtype != w.dtype for a, w in zip(branch.body.jaxpr.out_avals, wanted, strict=True)):
             traced[i] = _trace(branches[i], avals, treedef, verb, wanted)
     programs, consts = share_constants([branch.body for branch in traced])
+    if verb == "cond":
+        programs.reverse()  # False is 0
     args = [*consts, *leaves]
     interpreter = current.get()
     staged = interpreter is not None and interpreter.enclosing is not None

@@ -147,8 +147,15 @@ class Transposed:
         return self._transposed(values[: self.count], values[self.count :])(*values[self.count :])
 
     def at(self, *values: Array) -> Flat:
-        """The transposed map at some captured values."""
-        return lambda *cts: self._transposed(values, cts)(*cts)
+        """The transposed map at some captured values; it is recorded once."""
+        recorded: Flat | None = None
+
+        def run(*cts: Array) -> list[Array]:
+            nonlocal recorded
+            recorded = recorded or self._transposed(values, cts)
+            return recorded(*cts)
+
+        return run
 
     def _transposed(self, captured: Sequence[Array], likes: Sequence[Array]) -> Flat:
         avals = [aval_of(x) for x in likes]

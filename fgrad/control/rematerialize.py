@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fgrad.compiler.inline import inline
 from fgrad.control.checkpoint_policies import Policy
+from fgrad.control.effects import recomputation
 from fgrad.core.aval import Array
-from fgrad.core.evaluate import eval_jaxpr
+from fgrad.core.evaluate import Evaluate
 from fgrad.core.interpreter import interpret
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, eliminate_dead_code, without_effects
-from fgrad.core.primitive import ZERO, Zero
+from fgrad.core.primitive import ZERO, Primitive, Zero
 from fgrad.transforms.jaxprs import cached
 from fgrad.transforms.jvp import Linearize, LinearProgram
 from fgrad.transforms.stage import trace
@@ -150,6 +151,13 @@ def _known(jaxpr: Jaxpr, count: int) -> list[Equation]:
     return known
 
 
+class _Again(Evaluate):
+    """Applies what was recorded while a function ran on values: calls in it carry Python functions."""
+
+    def step(self, primitive: Primitive, states: list[Array], params: dict[str, Any]) -> Any:
+        return primitive.bind(*states, **params)
+
+
 def transpose_remainder(closed: ClosedJaxpr, values: Sequence[Array], cts: Sequence[Array]) -> list[Array | Zero]:
     """The transpose of what is left of a program; each value is let go after its last use.
 
@@ -167,8 +175,10 @@ def transpose_remainder(closed: ClosedJaxpr, values: Sequence[Array], cts: Seque
     first = eliminate_dead_code(
         ClosedJaxpr(Jaxpr(jaxpr.constvars, jaxpr.invars[:count], residuals, known), closed.consts)
     )
-    found = dict(zip(residuals, eval_jaxpr(first.jaxpr, first.consts, *values), strict=True))
+    with recomputation():
+        again = interpret(_Again("checkpoint"), first.jaxpr, first.consts, values)
+    found = dict(zip(residuals, again, strict=True))
     eqns = [eqn._replace(invars=[Literal(found[a]) if a in found else a for a in eqn.invars]) for eqn in linear]
-    del found
+    del found, again
     outs = [v if type(v) is Var else ZERO for v in jaxpr.outvars]
     return transpose(LinearProgram(list(jaxpr.invars[count:]), outs, eqns), cts, consume=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from fgrad.errors import ConvergenceError, message
 __all__ = ["LINEAR", "LinearMethod", "norms", "solved", "tolerance"]
 
 _RESTART = 40
+_LOOK = 5  # steps of gmres from one look at the residual to the next
 _DENSE = 512  # unknowns up to which the matrix is written out by default
 
 
@@ -172,12 +172,13 @@ class Gmres(LinearMethod):
             if not active.any():
                 break
             best = np.minimum(size, best)
-            x = x + self._cycle(problem, r, steps) * active[:, None]
+            x = x + self._cycle(problem, r, steps, np.where(active, target, np.inf)) * active[:, None]
             r = b - problem(x)
         return x
 
-    def _cycle(self, problem: Problem, r: Rows, steps: int) -> Rows:
-        """The correction, in the Krylov space of some steps, that leaves the least residual."""
+    def _cycle(self, problem: Problem, r: Rows, steps: int, target: Rows) -> Rows:
+        """The correction that leaves the least residual, in the Krylov space of so many steps, or of fewer if that is
+        small enough."""
         rows, n = r.shape
         basis = np.zeros((rows, steps + 1, n), r.dtype)
         projected = np.zeros((rows, steps + 1, steps), r.dtype)
@@ -195,11 +196,20 @@ class Gmres(LinearMethod):
             left[left <= 10 * np.finfo(r.dtype).eps * before] = 0
             projected[:, j + 1, j] = left
             basis[:, j + 1] = _divided(w, left[:, None])
-        first = np.zeros((rows, steps + 1, 1), r.dtype)
-        first[:, 0, 0] = beta
-        y: Any = np.linalg.pinv(projected) @ first
-        out: Rows = np.einsum("rk,rkn->rn", y[:, :, 0], basis[:, :steps])
+            if (j + 1) % _LOOK == 0 or j + 1 == steps:
+                y, residual = _least(projected[:, : j + 2, : j + 1], beta)
+                if (residual <= target).all():
+                    break
+        out: Rows = np.einsum("rk,rkn->rn", y, basis[:, : y.shape[1]])
         return out
+
+
+def _least(projected: Rows, beta: Rows) -> tuple[Rows, Rows]:
+    """What leaves the least residual of the projected systems, and the norm of that."""
+    first = np.zeros((*projected.shape[:2], 1), projected.dtype)
+    first[:, 0, 0] = beta
+    y = np.linalg.pinv(projected) @ first
+    return y[:, :, 0], norms((first - projected @ y)[:, :, 0])
 
 
 class Auto(LinearMethod):

@@ -16,7 +16,6 @@ from fgrad.lax.operands import check_kinds, matched, operand, unary
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.dispatch import as_operand
 from fgrad.primitives import special
-from fgrad.primitives.shape import convert_element_type
 
 __all__ = [
     "bessel_i0e",
@@ -116,8 +115,6 @@ def polygamma(m: Any, x: Any) -> Array:
         if np.any(order != np.floor(order)) or np.any(order < 0):
             raise ArgumentError(message(f"lax.polygamma: m is {order}.", cure="It is 0, 1, 2, …"))
         order = as_dtype(order, np.int64)
-    elif order.concrete is None:
-        order = convert_element_type(order, dtype=np.dtype(np.int64))
     return special.polygamma(order, value)
 
 

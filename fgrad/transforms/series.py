@@ -50,6 +50,11 @@ class LazySeries:
             terms.append(self._compute(len(terms) + 1))
         return terms[k - 1]
 
+    def advance(self) -> None:
+        """Computes one more coefficient, if any has been asked for."""
+        if self._terms:
+            self[len(self._terms) + 1]
+
     def become(self, other: LazySeries) -> None:
         """Takes the coefficients of a series that is known to be equal."""
         self._compute = other.__getitem__
@@ -94,6 +99,12 @@ class Expand(Interpreter[State]):
     def given(self, x: Array, terms: Terms) -> State:
         """The state of a value whose coefficients are known."""
         return x if terms is ZERO else self._make(x, lambda k: ZERO, terms)  # type: ignore[arg-type]
+
+    def advance(self) -> None:
+        """Computes one more coefficient of every series, the latest first: then what comes next is never far off, and
+        no recursion is deep."""
+        for series in self._made[::-1]:
+            series.advance()
 
     def close(self) -> None:
         """Forgets everything but the coefficients computed so far."""
@@ -274,6 +285,10 @@ def solve(
     try:
         states = expand.step(primitive, [expand.given(x, t) for x, t in zip(xs, terms, strict=True)], params)
         series = states if primitive.multiple else [states]
+        for k in range(1, order):
+            for s in series:
+                _ = s[k] if type(s) is LazySeries else None
+            expand.advance()
         found = [[s[k + 1] for k in range(order)] if type(s) is LazySeries else ZERO for s in series]
         outs = [_value(s) for s in series]
     finally:

@@ -478,6 +478,32 @@ def test_what_has_an_effect_has_it_once(policy: str, compiled: bool) -> None:
         assert seen == [np.sin(0.5)] * expected
 
 
+@policies
+def test_what_is_kept_of_python_code_is_used_under_every_transform(policy: str) -> None:
+    """The pullback may be called when everything has ended; calls in the function carry Python code."""
+    seen: list[float] = []
+
+    @fgrad.custom_jvp
+    def square(x: Any) -> Any:
+        return x * x
+
+    square.defjvp(lambda primals, tangents: (square(*primals), 20 * primals[0] * tangents[0]))
+
+    def inner(x: Any) -> Any:
+        fgrad.debug.callback(lambda v: seen.append(float(v)), x)
+        return np.sin(np.sin(x))
+
+    outer = fgrad.checkpoint(lambda x: fgrad.checkpoint(inner)(square(x)) * square(x), policy=POLICIES[policy])
+    expected = fgrad.grad(lambda x: np.sin(np.sin(square(x))) * square(x))(0.7)
+    _, pull = fgrad.vjp(outer, 0.7)
+    _, push = fgrad.linearize(outer, 0.7)
+    for found in (pull(1.0)[0], fgrad.jit(pull)(1.0)[0], push(1.0), fgrad.jit(push)(1.0)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(fgrad.vmap(pull)(np.ones(2))[0], [expected, expected], rtol=1e-12)
+    np.testing.assert_allclose(fgrad.jit(fgrad.vmap(push))(np.ones(2)), [expected, expected], rtol=1e-12)
+    assert seen == [0.7 * 0.7] * 2
+
+
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
 def test_the_body_of_a_scan(compiled: bool) -> None:
     w, x = np.random.default_rng(0).normal(size=(4, 4)) / 4, np.ones((4, 500))

@@ -150,6 +150,12 @@ def test_samples_of_the_gamma_distribution_move_with_its_parameter() -> None:
 def test_polygamma_has_no_derivative_by_its_order() -> None:
     with pytest.raises(NonDifferentiableError, match=r"polygamma\(n, x\) has no derivative by n(.|\n)*stop_gradient"):
         fgrad.grad(lambda m: lax.polygamma(m, 2.0))(1.0)
+    with pytest.raises(NonDifferentiableError, match="has no derivative by n"):
+        fgrad.jit(fgrad.grad(lambda m: lax.polygamma(m, 2.0)))(1.0)
+    np.testing.assert_allclose(
+        fgrad.vmap(lambda m: lax.polygamma(m, 2.0))(np.arange(3.0)),
+        [float(mpmath.polygamma(m, 2)) for m in range(3)],
+    )
     with pytest.raises(ArgumentError, match=r"lax.polygamma: m is 1.5(.|\n)*It is 0, 1, 2"):
         lax.polygamma(1.5, 2.0)
     close(fgrad.jit(lambda m: lax.polygamma(m, 2.0))(1.0), mpmath.polygamma(1, 2))
