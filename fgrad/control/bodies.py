@@ -4,8 +4,10 @@ one (its derivative, its compiled code) serves them all."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +36,7 @@ __all__ = [
     "own",
     "scalars",
     "share_constants",
+    "told",
     "trace_body",
     "transpose_by_linearizing",
 ]
@@ -50,6 +53,16 @@ class BodyPrimitive(Primitive):
 
     def explain(self, error: Exception, avals: Sequence[ShapedArray], params: dict[str, Any]) -> None:
         explain(error)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors in programs that a rule runs on values are told at the user's line, as those in an equation are."""
+    try:
+        yield
+    except Exception as error:
+        explain(error)
+        raise
 
 
 class Block(Call):
@@ -152,8 +165,8 @@ def _widen(body: Body, position: dict[int, int], consts: Sequence[Array]) -> Clo
 
 def intern(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The one object that stands for all programs equal to this one, which has no constants."""
-    key = _fingerprint(closed.jaxpr)
     try:
+        key = _fingerprint(closed.jaxpr)
         hash(key)
     except TypeError:
         return closed
@@ -177,9 +190,30 @@ def _fingerprint(jaxpr: Jaxpr) -> Hashable:
         inputs = tuple(map(atom, eqn.invars))
         for v in eqn.outvars:
             number[v] = len(number)
-        key.append((eqn.primitive.name, inputs, tuple(eqn.params.items()), len(eqn.outvars), eqn.source))
+        params = tuple((name, _parameter(value)) for name, value in eqn.params.items())
+        key.append((eqn.primitive, inputs, params, len(eqn.outvars), eqn.source))
     key.append(tuple(map(atom, jaxpr.outvars)))
     return tuple(key)
+
+
+def _parameter(value: Any) -> Hashable:
+    """What two equal parameters have in common.
+
+    Raises:
+        TypeError: the parameter may hold arrays of the user's, in a program or a closure: it is not to be remembered.
+    """
+    if isinstance(value, tuple):
+        return (type(value), *map(_parameter, value))
+    if isinstance(value, ClosedJaxpr) and not len(value.consts):
+        return _fingerprint(value.jaxpr)
+    if isinstance(value, ClosedJaxpr) or (callable(value) and not isinstance(value, type) and not _is_plain(value)):
+        raise TypeError(f"{type(value).__name__} is not remembered")
+    return (type(value), repr(value)) if isinstance(value, (int, float, complex)) else value
+
+
+def _is_plain(function: Any) -> bool:
+    """Whether a callable is a function that closes over nothing."""
+    return isinstance(function, FunctionType) and function.__closure__ is None
 
 
 def transpose_by_linearizing(

@@ -220,6 +220,8 @@ class CustomFunction(Generic[P, R_co]):
             keep(outdef)
             return outs
 
+        # Equal calls have this in common; whoever wraps the function copies it, but is another function.
+        fun.__dict__["called"] = id(fun), self, call.treedef, tuple((type(x), x) for x in call.static)
         return with_captured(call.captured, fun)
 
 

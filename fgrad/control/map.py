@@ -41,13 +41,13 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     array([ 1., 25., 81.])
     """
     check_callable(f, "map", "map(f, xs)")
+    leaves, treedef = flat_tree(xs, "xs", "map")
+    length = _length(leaves, xs)
     if batch_size is None:
         return run_scan(lambda _, x: (None, f(x)), None, xs, Naming("map", f, "xs"))[1]
     if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or batch_size < 1:
         what = f"map: batch_size must be a number of rows, got {describe(batch_size)}."
         raise ArgumentError(message(what, cure="Give an integer of at least 1, or leave it out."))
-    leaves, treedef = flat_tree(xs, "xs", "map")
-    length = _length(leaves, xs)
     size = min(int(batch_size), max(length, 1))
     outdef: Any = None
 

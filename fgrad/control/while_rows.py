@@ -9,7 +9,7 @@ import numpy as np
 
 from fgrad.compiler.compiled import body_function
 from fgrad.control.all_rows import masked_loop
-from fgrad.control.bodies import BodyPrimitive, block, ignoring, scalars, transpose_by_linearizing
+from fgrad.control.bodies import BodyPrimitive, block, ignoring, scalars, told, transpose_by_linearizing
 from fgrad.control.cond_rows import flatten_rows, in_order
 from fgrad.control.deferred import deferred_linear, equation, is_known, linearize_now
 from fgrad.control.expansions import expand_while
@@ -178,7 +178,7 @@ def _run(
     middle = num_cond + num_body
     consts, carry, over = list(args[:middle]), list(args[middle:]), mapped[middle:]
     going_on, count = np.arange(rows), rows  # those that go on are the first of the arrays
-    weak = [i for i, a in enumerate(body_jaxpr.in_avals[num_body:]) if a.weak_type]
+    weak = [i for i, a in enumerate(body_jaxpr.in_avals[num_body:]) if a.weak_type and not over[i]]
     while going_on.size:
         test = body_function(over_rows(cond_jaxpr, count, (*mapped[:num_cond], *over)))
         (going,) = test(*values(consts[:num_cond]), *values(carry))
@@ -221,5 +221,6 @@ def _row_by_row(args: Sequence[Array], *, rows: int, **params: Any) -> list[Arra
         numbers.append(stopped)
         groups.append(spread(carry, len(stopped)))
 
-    _run(args, rows, store, lambda step, given: block.bind(*given, jaxpr=step), **params)
+    with told():
+        _run(args, rows, store, lambda step, given: block.bind(*given, jaxpr=step), **params)
     return in_order(numbers, groups)

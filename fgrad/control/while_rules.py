@@ -15,7 +15,7 @@ import numpy as np
 from fgrad.compiler.compiled import body_function, loop_function
 from fgrad.compiler.loops import endless_loop
 from fgrad.control.all_rows import masked_loop
-from fgrad.control.bodies import BodyPrimitive, feed, ignoring, own, scalars, transpose_by_linearizing
+from fgrad.control.bodies import BodyPrimitive, feed, ignoring, own, scalars, told, transpose_by_linearizing
 from fgrad.control.deferred import deferred_linear, equation, is_known, linearize_now
 from fgrad.control.expansions import expand_while
 from fgrad.control.rows import values
@@ -106,7 +106,8 @@ class WhileLoop(BodyPrimitive):
 
         def run(given: Sequence[Array], forward: dict[str, Any]) -> tuple[list[Array], int]:
             cond_jaxpr, body_jaxpr = params["cond_jaxpr"], forward["jaxpr"]
-            return run_while([*xs[:num_cond], *given], cond_jaxpr, body_jaxpr, num_cond, forward["num_consts"])
+            with told():
+                return run_while([*xs[:num_cond], *given], cond_jaxpr, body_jaxpr, num_cond, forward["num_consts"])
 
         return linearize_scan(args, tangents, scan_params, run)
 
@@ -114,7 +115,8 @@ class WhileLoop(BodyPrimitive):
         """How many steps the loop takes."""
         # The steps themselves will be taken afterwards: what has an effect has it then.
         cond_jaxpr, body_jaxpr = params["cond_jaxpr"], without_effects(params["body_jaxpr"])
-        return run_while(values(xs), cond_jaxpr, body_jaxpr, params["num_cond"], params["num_body"])[1]
+        with told():
+            return run_while(values(xs), cond_jaxpr, body_jaxpr, params["num_cond"], params["num_body"])[1]
 
     def transpose(self, ct: Tangents, *xs: Any, **params: Any) -> list[Any]:
         return transpose_by_linearizing(self, ct, xs, params)

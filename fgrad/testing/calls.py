@@ -106,7 +106,7 @@ def _by_rows(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _with_both() -> Callable[..., Any]:
-    return custom_rule(
+    rule: Callable[..., Any] = custom_rule(
         lambda x, y: np.sin(x) * y,
         jvp=lambda xs, ts: (np.sin(xs[0]) * xs[1], np.cos(xs[0]) * xs[1] * ts[0] + np.sin(xs[0]) * ts[1]),
         vjp=(
@@ -114,6 +114,7 @@ def _with_both() -> Callable[..., Any]:
             lambda res, ct: (ct * np.cos(res[0]) * res[1], ct * np.sin(res[0])),
         ),
     )
+    return rule
 
 
 def _tapped(x: Array, y: Array) -> list[Array]:

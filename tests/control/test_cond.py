@@ -20,9 +20,7 @@ BRANCHES = [lambda x, w: x * w, lambda x, w: np.sin(x) + w, lambda x, w: w * w *
 
 
 def chosen_by_value() -> Pair:
-    return Pair(
-        lambda w: cond(w > 0.5, lambda x: np.sin(x * w), lambda x: x**3, w), lambda w: np.sin(w * w)
-    )
+    return Pair(lambda w: cond(w > 0.5, lambda x: np.sin(x * w), lambda x: x**3, w), lambda w: np.sin(w * w))
 
 
 def other_branch() -> Pair:
@@ -120,7 +118,10 @@ def test_vmap_is_the_loop_over_rows(in_axes: tuple[int | None, ...], out_axes: i
         return fgrad.grad(loss, (0, 1))(x, w, p), fgrad.jacfwd(fgrad.grad(loss), 1)(x, w, p)
 
     for g in (f, derivatives):
-        rows = [g(*(np.take(a, i, d) if d is not None else a for a, d in zip((p, x, w), in_axes, strict=True))) for i in range(4)]
+        rows = [
+            g(*(np.take(a, i, d) if d is not None else a for a, d in zip((p, x, w), in_axes, strict=True)))
+            for i in range(4)
+        ]
         for wrap in (lambda h: h, fgrad.jit):
             found = wrap(fgrad.vmap(g, in_axes, out_axes))(p, x, w)
             for i, row in enumerate(rows):
@@ -261,27 +262,42 @@ def f(x: Any) -> Any:
         (
             lambda: cond(True, lambda x: x, lambda x: x.sum(), X3),
             ShapeError,
-            "cond: the branches differ at result: true_fun (`<lambda>`) returns f64[3], false_fun (`<lambda>`) returns f64[].",
+            (
+                "cond: the branches differ at result: true_fun (`<lambda>`) returns f64[3], "
+                "false_fun (`<lambda>`) returns f64[]."
+            ),
         ),
         (
             lambda: cond(True, lambda x: {"a": [x, x]}, lambda x: {"a": [x, x > 0]}, X3),
             ShapeError,
-            "the branches differ at result['a'][1]: true_fun (`<lambda>`) returns f64[3], false_fun (`<lambda>`) returns bool[3].",
+            (
+                "the branches differ at result['a'][1]: true_fun (`<lambda>`) returns f64[3], "
+                "false_fun (`<lambda>`) returns bool[3]."
+            ),
         ),
         (
             lambda: switch(0, [f, f, lambda x: x.astype(int)], X3),
             ShapeError,
-            "switch: the branches differ at result: branches[0] (`f`) returns f64[3], branches[2] (`<lambda>`) returns i64[3].",
+            (
+                "switch: the branches differ at result: branches[0] (`f`) returns f64[3], "
+                "branches[2] (`<lambda>`) returns i64[3]."
+            ),
         ),
         (
             lambda: cond(True, lambda x: (x, x), lambda x: x, X3),
             TreeStructureError,
-            "cond: false_fun (`<lambda>`) returns a result that has not the structure of that of true_fun (`<lambda>`),",
+            (
+                "cond: false_fun (`<lambda>`) returns a result that has not the structure of "
+                "that of true_fun (`<lambda>`),"
+            ),
         ),
         (
             lambda: switch(0, [lambda x: {"a": x}, lambda x: {"b": x}], X3),
             TreeStructureError,
-            "switch: branches[1] (`<lambda>`) returns a result that has not the structure of that of branches[0] (`<lambda>`),",
+            (
+                "switch: branches[1] (`<lambda>`) returns a result that has not the structure of "
+                "that of branches[0] (`<lambda>`),"
+            ),
         ),
         (lambda: cond(X3 > 0, f, f, X3), ShapeError, "cond chooses once, by a scalar, but pred is bool[3]."),
         (lambda: switch(np.arange(3), [f], X3), ShapeError, "switch chooses once, by a scalar, but index is i64[3]."),
@@ -294,13 +310,19 @@ def f(x: Any) -> Any:
         (lambda: switch(0, [], X3), ArgumentError, "switch expects a list of functions, got"),
         (lambda: switch(0, f, X3), ArgumentError, "switch expects a list of functions, got"),
         (lambda: cond(True, f, f, "no"), ArgumentError, "argument x of cond is"),
-        (lambda: cond(True, f, lambda: 1.0, X3), ArgumentError, "cond calls `<lambda>` with arguments that it does not take"),
+        (
+            lambda: cond(True, f, lambda: 1.0, X3),
+            ArgumentError,
+            "cond calls `<lambda>` with arguments that it does not take",
+        ),
         (lambda: cond(True, f, lambda x: "no", X3), OutputTypeError, "`<lambda>` returned"),
     ],
     ids=range(18),
 )
 @pytest.mark.parametrize("wrap", [lambda f: f, fgrad.jit], ids=["eager", "jit"])
-def test_mistakes_are_told(call: Callable[[], Any], error: type[Exception], words: str, wrap: Callable[..., Any]) -> None:
+def test_mistakes_are_told(
+    call: Callable[[], Any], error: type[Exception], words: str, wrap: Callable[..., Any]
+) -> None:
     with pytest.raises(error) as info:
         wrap(call)()
     assert words in str(info.value)

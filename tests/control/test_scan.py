@@ -188,7 +188,9 @@ def _with_rows(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
     return (*shape[:dim], 3, *shape[dim:])
 
 
-MAPPED = [(a, b, c) for a in (None, 0, 1) for b in (None, 0, 1, -1) for c in (None, 0) if (a, b, c) != (None, None, None)]
+MAPPED = [
+    (a, b, c) for a in (None, 0, 1) for b in (None, 0, 1, -1) for c in (None, 0) if (a, b, c) != (None, None, None)
+]
 
 
 @pytest.mark.parametrize("in_axes", MAPPED, ids=str)
@@ -196,10 +198,7 @@ MAPPED = [(a, b, c) for a in (None, 0, 1) for b in (None, 0, 1, -1) for c in (No
 def test_vmap_is_the_loop_over_rows(in_axes: tuple[int | None, ...], out_axes: int) -> None:
     shapes = [(2,), (5, 2), ()]
     rng = np.random.default_rng(0)
-    args = [
-        rng.normal(size=s if d is None else _with_rows(s, d))
-        for s, d in zip(shapes, in_axes, strict=True)
-    ]
+    args = [rng.normal(size=s if d is None else _with_rows(s, d)) for s, d in zip(shapes, in_axes, strict=True)]
 
     def run(init: Any, xs: Any, w: Any) -> Any:
         (h, fixed), ys = scan(lambda c, x: ((np.tanh(w * c[0] + x), c[1]), (c[0] * x, c[1])), (init, 2.0), xs)
@@ -323,7 +322,7 @@ def test_integers_and_booleans_beside_floats_have_no_tangents() -> None:
 
         return scan(body, (w, 0, np.False_), XS)
 
-    ((h, n, seen), ns), ((dh, dn, dseen), dns) = fgrad.jvp(run, (0.7,), (1.0,))
+    ((_, n, seen), ns), ((dh, dn, dseen), dns) = fgrad.jvp(run, (0.7,), (1.0,))
     assert (n, bool(seen)) == (7, True)
     np.testing.assert_array_equal(ns, np.arange(7))
     np.testing.assert_allclose(dh, fgrad.grad(lambda w: run(w)[0][0])(0.7), rtol=1e-12)
@@ -502,6 +501,44 @@ def test_different_bodies_are_different_programs() -> None:
     np.testing.assert_array_equal(values, expected)
 
 
+@pytest.mark.parametrize("options", [{"checkpoint": "sqrt"}, {"checkpoint": "binomial"}, {"every": 3}], ids=str)
+def test_programs_that_hold_equal_programs_are_one(options: dict[str, Any]) -> None:
+    def gradient(w: float) -> Any:
+        return fgrad.grad(lambda w: scan(lambda h, x: (np.tanh(w * h + x), h), 0.0, XS, **options)[0])(w)
+
+    gradient(0.5)
+    known = len(bodies._programs)
+    for i in range(3):
+        gradient(0.1 * i)
+    assert len(bodies._programs) == known
+
+
+def closed_over(big: Any) -> dict[str, Callable[[Any], Any]]:
+    """Bodies whose programs hold what they close over."""
+    ruled = fgrad.custom_jvp(lambda x: x * big)
+    ruled.defjvp(lambda xs, ts: (xs[0] * big, ts[0] * big))
+    shaped = fgrad.ShapeDtypeStruct(big.shape, big.dtype)
+    return {
+        "custom_jvp": ruled,
+        "pure_callback": lambda x: fgrad.pure_callback(lambda v: v * big, shaped, x),
+        "jit": fgrad.jit(lambda x: x * big),
+        "checkpoint": fgrad.checkpoint(lambda x: x * big),
+    }
+
+
+@pytest.mark.parametrize("kind", ["custom_jvp", "pure_callback", "jit", "checkpoint"])
+def test_programs_that_are_remembered_hold_no_arrays(kind: str) -> None:
+    def once() -> weakref.ref[Any]:
+        big = np.full(1000, 0.5)
+        body = closed_over(big)[kind]
+        scan(lambda h, _: (body(h), None), np.ones(1000), length=3)
+        return weakref.ref(big)
+
+    references = [once() for _ in range(2)]
+    gc.collect()
+    assert [r() is None for r in references] == [True, True]
+
+
 @pytest.mark.parametrize("options", [{}, {"checkpoint": "sqrt"}, {"unroll": 3}], ids=str)
 def test_eager_loops_leave_nothing_behind(options: dict[str, Any]) -> None:
     def once() -> weakref.ref[Any]:
@@ -516,7 +553,9 @@ def test_eager_loops_leave_nothing_behind(options: dict[str, Any]) -> None:
 
 
 def test_loops_run_in_threads() -> None:
-    expected = {k: fgrad.grad(lambda w, k=k: scan(lambda h, x: (np.tanh(w * h + x * k), h), 0.0, XS)[0])(0.7) for k in range(4)}
+    expected = {
+        k: fgrad.grad(lambda w, k=k: scan(lambda h, x: (np.tanh(w * h + x * k), h), 0.0, XS)[0])(0.7) for k in range(4)
+    }
     failures: list[Any] = []
 
     def work(k: int) -> None:
@@ -625,16 +664,40 @@ def test_a_carry_that_changes_its_dtype_is_told_how_to_keep_it() -> None:
             "scan got different numbers of steps: 3 for xs, 4 for length.",
         ),
         (lambda: scan(lambda c, x: (c, x), 0.0), ArgumentError, "scan does not know how many steps to take: xs has no"),
-        (lambda: scan(lambda c, x: (c, x), 0.0, 1.0), ShapeError, "scan loops over rows, but xs is f64[]: it has none."),
-        (lambda: scan(lambda c, x: (c, x), 0.0, length=-1), ArgumentError, "scan: length must be the number of steps, got"),
-        (lambda: scan(lambda c, x: (c, x), 0.0, length=2.0), ArgumentError, "scan: length must be the number of steps, got"),
-        (lambda: scan(lambda c, x: (c, x), 0.0, length=True), ArgumentError, "scan: length must be the number of steps, got"),
+        (
+            lambda: scan(lambda c, x: (c, x), 0.0, 1.0),
+            ShapeError,
+            "scan loops over rows, but xs is f64[]: it has none.",
+        ),
+        (
+            lambda: scan(lambda c, x: (c, x), 0.0, length=-1),
+            ArgumentError,
+            "scan: length must be the number of steps, got",
+        ),
+        (
+            lambda: scan(lambda c, x: (c, x), 0.0, length=2.0),
+            ArgumentError,
+            "scan: length must be the number of steps, got",
+        ),
+        (
+            lambda: scan(lambda c, x: (c, x), 0.0, length=True),
+            ArgumentError,
+            "scan: length must be the number of steps, got",
+        ),
         (lambda: scan(3, 0.0, XS), ArgumentError, "scan expects a function, got"),
         (lambda: scan(lambda c, x: (c, x), "no", XS), ArgumentError, "argument init of scan is"),
         (lambda: scan(lambda c, x: (c, x), 0.0, ["no"]), ArgumentError, "argument xs[0] of scan is"),
         (lambda: scan(lambda c, x: (c, x), 0.0, XS, unroll=0), ArgumentError, "scan: unroll must be a number of steps"),
-        (lambda: scan(lambda c, x: (c, x), 0.0, XS, unroll=2.5), ArgumentError, "scan: unroll must be a number of steps"),
-        (lambda: scan(lambda c, x: (c, x), 0.0, XS, checkpoint="square"), ArgumentError, "checkpoint does not know 'square'"),
+        (
+            lambda: scan(lambda c, x: (c, x), 0.0, XS, unroll=2.5),
+            ArgumentError,
+            "scan: unroll must be a number of steps",
+        ),
+        (
+            lambda: scan(lambda c, x: (c, x), 0.0, XS, checkpoint="square"),
+            ArgumentError,
+            "checkpoint does not know 'square'",
+        ),
         (lambda: scan(lambda c, x: (c, x), 0.0, XS, checkpoint=0), ArgumentError, "checkpoint does not know 0"),
         (lambda: scan(lambda c, x: (c, x), 0.0, XS, every="sqrt"), ArgumentError, "every does not know 'sqrt'"),
         (

@@ -49,7 +49,9 @@ def no_steps() -> Pair:
 
 
 def one_step() -> Pair:
-    return Pair(lambda w: while_loop(lambda x: x < w + 0.1, lambda x: x + w * w, np.sin(w)), lambda w: np.sin(w) + w * w)
+    return Pair(
+        lambda w: while_loop(lambda x: x < w + 0.1, lambda x: x + w * w, np.sin(w)), lambda w: np.sin(w) + w * w
+    )
 
 
 def constants_at_first() -> Pair:
@@ -76,12 +78,12 @@ def matrices_in_a_dict() -> Pair:
         return lambda c: {"m": np.tanh(w * a @ c["m"]) + 0.5 * c["m"] + a, "n": c["n"] + 1}
 
     def control(w: Any) -> Any:
-        out = while_loop(lambda c: c["m"].sum() < 4.0, body(w), {"m": np.eye(2) * w, "n": 0})
+        out = while_loop(lambda c: (c["m"].sum() < 4.0) & (c["n"] < 5), body(w), {"m": np.eye(2) * w, "n": 0})
         return (out["m"] ** 2).sum() * out["n"]
 
     def python(w: Any) -> Any:
         c = {"m": np.eye(2) * w, "n": 0}
-        while c["m"].sum() < 4.0:
+        while c["m"].sum() < 4.0 and c["n"] < 5:
             c = body(w)(c)
         return (c["m"] ** 2).sum() * c["n"]
 
@@ -177,7 +179,11 @@ def test_vmap_is_the_loop_over_rows(in_axes: tuple[int | None, ...], out_axes: i
     second = fgrad.jacfwd(fgrad.grad(loss), 1)
     for g in (f, fgrad.grad(loss, (0, 1, 2)), second, fgrad.hessian(loss, 1)):
         rows = [g(*(a if d is None else a[i] for a, d in zip((x, w, end), in_axes, strict=True))) for i in range(4)]
-        for wrapped in (fgrad.vmap(g, in_axes, out_axes), fgrad.jit(fgrad.vmap(g, in_axes, out_axes)), fgrad.vmap(fgrad.jit(g), in_axes, out_axes)):
+        for wrapped in (
+            fgrad.vmap(g, in_axes, out_axes),
+            fgrad.jit(fgrad.vmap(g, in_axes, out_axes)),
+            fgrad.vmap(fgrad.jit(g), in_axes, out_axes),
+        ):
             found = wrapped(x, w, end)
             for i, row in enumerate(rows):
                 for y, expected in zip(fgrad.tree.leaves(found), fgrad.tree.leaves(row), strict=True):
@@ -260,7 +266,9 @@ def test_a_loop_that_a_cond_guards_ends(wrap: Callable[..., Any]) -> None:
     x = np.array([0.5, 2.0, 0.0, 3.0])
     np.testing.assert_array_equal(wrap(fgrad.vmap(f))(x), [0.5, 256.0, 0.0, 6561.0])
     np.testing.assert_allclose(wrap(fgrad.vmap(fgrad.grad(f)))(x), [1.0, 8 * 2.0**7, 1.0, 8 * 3.0**7])
-    np.testing.assert_array_equal(wrap(fgrad.vmap(lambda x: cond(x.any(), lambda: 1.0, lambda: up(0.5))))(np.ones((2, 3))), [1, 1])
+    np.testing.assert_array_equal(
+        wrap(fgrad.vmap(lambda x: cond(x.any(), lambda: 1.0, lambda: up(0.5))))(np.ones((2, 3))), [1, 1]
+    )
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, fgrad.jit], ids=["eager", "jit"])
@@ -320,16 +328,16 @@ def test_checkpoints_save_memory(wrap: Callable[..., Any]) -> None:
             def body(c: Any) -> Any:
                 return np.sin(c[0] * w + 0.1), c[1] + 1
 
-            return while_loop(lambda c: c[1] < 144, body, (state, 0), checkpoint=scheme)[0].sum()
+            return while_loop(lambda c: c[1] < 100, body, (state, 0), checkpoint=scheme)[0].sum()
 
         f = wrap(fgrad.grad(loss))
         peaks[scheme] = peak(lambda f=f: f(0.9)) / state.nbytes  # type: ignore[misc]
         grads[scheme] = f(0.9)
     for found in grads.values():
         np.testing.assert_allclose(found, grads[None], rtol=1e-12)
-    assert peaks[None] < 144 * 4.5
-    assert peaks["sqrt"] < 12 * 3 + 14
-    assert peaks["binomial"] < 6 * 8 + 12
+    assert peaks[None] > 100
+    assert peaks["sqrt"] < 10 * 3 + 14
+    assert peaks["binomial"] < 6 * 7 + 12
 
 
 def test_forward_mode_keeps_nothing() -> None:
@@ -374,9 +382,7 @@ def test_python_numbers_are_weak() -> None:
     assert while_loop(lambda n: 10 - n, lambda n: n + 1, 0) == 10  # a number is true unless it is 0
 
 
-@given(
-    st.floats(0.1, 2.0), st.integers(0, 12), st.lists(st.integers(0, 4), min_size=1, max_size=4), st.booleans()
-)
+@given(st.floats(0.1, 2.0), st.integers(0, 12), st.lists(st.integers(0, 4), min_size=1, max_size=4), st.booleans())
 def test_random_loops(w: float, trips: int, ops: list[int], batched: bool) -> None:
     functions: list[Callable[[Any, Any], Any]] = [
         lambda x, w: np.sin(x) * w,
@@ -453,13 +459,19 @@ def up(v: Any) -> Any:
         (lambda: while_loop(True, up, 1.0), ArgumentError, "while_loop expects a function, got"),
         (lambda: while_loop(up, 1.0, 1.0), ArgumentError, "while_loop expects a function, got"),
         (lambda: while_loop(up, up, "no"), ArgumentError, "argument init_val of while_loop is"),
-        (lambda: while_loop(up, up, 1.0, checkpoint="log"), ArgumentError, "while_loop: checkpoint does not know 'log'."),
+        (
+            lambda: while_loop(up, up, 1.0, checkpoint="log"),
+            ArgumentError,
+            "while_loop: checkpoint does not know 'log'.",
+        ),
         (lambda: while_loop(up, up, 1.0, checkpoint=2.5), ArgumentError, "while_loop: checkpoint does not know 2.5."),
     ],
     ids=range(12),
 )
 @pytest.mark.parametrize("wrap", [lambda f: f, fgrad.jit], ids=["eager", "jit"])
-def test_mistakes_are_told(call: Callable[[], Any], error: type[Exception], words: str, wrap: Callable[..., Any]) -> None:
+def test_mistakes_are_told(
+    call: Callable[[], Any], error: type[Exception], words: str, wrap: Callable[..., Any]
+) -> None:
     with pytest.raises(error) as info:
         wrap(call)()
     assert words in str(info.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import pkgutil
+from functools import partial
 from math import factorial
 from typing import Any
 
@@ -283,6 +284,43 @@ def test_custom_rules_are_used() -> None:
 
     growing.defvjp(lambda x: (growing(x), x), lambda x, ct: (3.0 * ct * (np.exp(x) + growing(x)),))
     assert fgrad.nth_derivative(growing, 4)(0.3) == pytest.approx(nested(growing, 4)(0.3), rel=1e-10)
+
+
+def test_custom_rules_that_call_their_function_twice() -> None:
+    """Equal calls are one series: with two new ones in every derivative, order 30 would never end."""
+
+    @fgrad.custom_jvp
+    def f(x: Any) -> Any:
+        return np.exp(2 * x)
+
+    f.defjvps(lambda t, out, x: t * (f(x) + f(x)))
+    assert fgrad.nth_derivative(f, 30)(0.4) == pytest.approx(2**30 * np.exp(0.8), rel=1e-10)
+
+
+def test_calls_of_custom_functions_with_other_static_arguments_are_others() -> None:
+    @partial(fgrad.custom_jvp, nondiff_argnums=(0,))
+    def power(n: int, x: Any) -> Any:
+        return x**n
+
+    power.defjvp(lambda n, xs, ts: (power(n, *xs), ts[0] * (n * power(n - 1, *xs) if n else 0.0 * xs[0])))
+    f = fgrad.nth_derivative(lambda x: power(4, x) + power(3, x), 3)
+    assert f(2.0) == pytest.approx(24 * 2.0 + 6)
+
+
+def test_custom_functions_mapped_along_other_axes_are_others() -> None:
+    @fgrad.custom_jvp
+    def rows(x: Any) -> Any:
+        return np.tan(x) * np.arange(2.0)
+
+    rows.defjvps(lambda t, out, x: t * (1 + np.tan(x) ** 2) * np.arange(2.0))
+
+    def f(x: Any) -> Any:
+        return fgrad.vmap(rows)(x) + fgrad.vmap(rows, in_axes=1, out_axes=1)(x)
+
+    x, series = np.array([[0.1, 0.2], [0.3, 0.4]]), [np.ones((2, 2)), np.eye(2)]
+    _, terms = fgrad.jet(f, (x,), (series,))
+    for term, want in zip(terms, nested_derivatives(f, [x], [series], 2)[1:], strict=True):
+        np.testing.assert_allclose(term, want, rtol=1e-12)
 
 
 def test_a_custom_rule_that_returns_its_argument() -> None:
