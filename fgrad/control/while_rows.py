@@ -179,9 +179,9 @@ def _run(
     consts, carry, over = list(args[:middle]), list(args[middle:]), mapped[middle:]
     going_on, count = np.arange(rows), rows  # those that go on are the first of the arrays
     weak = [i for i, a in enumerate(body_jaxpr.in_avals[num_body:]) if a.weak_type and not over[i]]
+    test, step = _programs(cond_jaxpr, body_jaxpr, count, mapped, num_cond, num_body)
     while going_on.size:
-        test = body_function(over_rows(cond_jaxpr, count, (*mapped[:num_cond], *over)))
-        (going,) = test(*values(consts[:num_cond]), *values(carry))
+        (going,) = body_function(test)(*values(consts[:num_cond]), *values(carry))
         going = np.asarray(going)[: len(going_on)]
         if not going.all():
             stopped = np.flatnonzero(~going)
@@ -194,13 +194,18 @@ def _run(
             count = len(chosen)
             consts = [take_rows(c, chosen) if m else c for c, m in zip(consts, mapped, strict=False)]
             carry = [take_rows(c, chosen) if m else c for c, m in zip(carry, over, strict=True)]
-        carry = scalars(apply(_step(body_jaxpr, count, mapped[num_cond:middle], over), consts[num_cond:] + carry), weak)
+            test, step = _programs(cond_jaxpr, body_jaxpr, count, mapped, num_cond, num_body)
+        carry = scalars(apply(step, consts[num_cond:] + carry), weak)
 
 
-@cached
-def _step(body_jaxpr: ClosedJaxpr, count: int, consts: Mask, carry: Mask) -> ClosedJaxpr:
-    """The body over so many rows."""
-    return rows_jaxpr(body_jaxpr, count, tuple(0 if m else None for m in consts + carry), carry)
+def _programs(
+    cond_jaxpr: ClosedJaxpr, body_jaxpr: ClosedJaxpr, count: int, mapped: Mask, num_cond: int, num_body: int
+) -> tuple[ClosedJaxpr, ClosedJaxpr]:
+    """Condition and body over so many rows."""
+    carry = mapped[num_cond + num_body :]
+    dims = tuple(0 if m else None for m in mapped[num_cond:])
+    test = over_rows(cond_jaxpr, count, mapped[:num_cond] + carry)
+    return test, rows_jaxpr(body_jaxpr, count, dims, carry)
 
 
 def _row_by_row(args: Sequence[Array], *, rows: int, **params: Any) -> list[Array]:

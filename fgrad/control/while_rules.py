@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -179,6 +180,10 @@ def _step(body_jaxpr: ClosedJaxpr, cond_jaxpr: ClosedJaxpr, num_cond: int, num_b
     return trace(run, [*cond_jaxpr.in_avals[:num_cond], *body_jaxpr.in_avals[:num_body], *strong])
 
 
+_lengths: WeakKeyDictionary[ClosedJaxpr, int] = WeakKeyDictionary()
+"""How many steps each loop whose values were collected took the last time: the next time it may be as many."""
+
+
 def run_while(
     args: Sequence[Array], cond_jaxpr: ClosedJaxpr, body_jaxpr: ClosedJaxpr, num_cond: int, num_body: int
 ) -> tuple[list[Array], int]:
@@ -195,7 +200,8 @@ def run_while(
     count = len(init)
     weak = [i for i, a in enumerate(avals[middle:]) if a.weak_type]
     step = _step(body_jaxpr, cond_jaxpr, num_cond, num_body)
-    rows = [_Rows(a) if a.shape else _Numbers(a) for a in body_jaxpr.out_avals[count:]]
+    expected = _lengths.get(step, 0)
+    rows = [_Rows(a, expected) if a.shape else _Numbers(a) for a in body_jaxpr.out_avals[count:]]
     carry: Sequence[Array] = init
     (going,) = body_function(cond_jaxpr)(*consts[:num_cond], *carry)
     steps = 0
@@ -210,6 +216,8 @@ def run_while(
         for row, y in zip(rows, outs[count + 1 :], strict=True):
             row.append(y)
         steps += 1
+    if rows:
+        _lengths[step] = steps
     return [*own(carry, args), *[row.array() for row in rows]], steps
 
 
@@ -218,8 +226,8 @@ class _Rows:
 
     __slots__ = ("_array", "_count")
 
-    def __init__(self, aval: ShapedArray) -> None:
-        self._array = np.empty((_FIRST_ROWS, *aval.shape), aval.dtype)
+    def __init__(self, aval: ShapedArray, expected: int) -> None:
+        self._array = np.empty((max(expected, 8), *aval.shape), aval.dtype)
         self._count = 0
 
     def append(self, y: Array) -> None:
@@ -231,7 +239,8 @@ class _Rows:
 
     def array(self) -> Array:
         """All rows; nothing can be appended any more."""
-        self._array.resize((self._count, *self._array.shape[1:]), refcheck=False)
+        if self._count < len(self._array):
+            self._array.resize((self._count, *self._array.shape[1:]), refcheck=False)
         return self._array
 
 
@@ -245,6 +254,3 @@ class _Numbers(list[Any]):
     def array(self) -> Array:
         """All numbers."""
         return np.array(self, self._dtype)
-
-
-_FIRST_ROWS = 8
