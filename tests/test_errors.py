@@ -748,9 +748,7 @@ def if_under_grad_under_jit() -> Any:
 @mistake(
     errors.TracerBoolConversionError,
     "the truth value of a traced bool[] is not known in jit of `halve` (defined): only its shape and dtype are.",
-    (
-        "  Write fgrad.lax.while_loop(unfinished, step, start); or mark the argument static (static_argnums)."
-    ),
+    ("  Write fgrad.lax.while_loop(unfinished, step, start); or mark the argument static (static_argnums)."),
 )
 def while_under_jit() -> Any:
     def halve(x: Any) -> Any:  # defined
