@@ -12,20 +12,25 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fgrad.core.aval import Array, ShapedArray, aval_of
+from fgrad.control.collective_rules import (
+    Pextremum,
+    all_gather_p,
+    all_to_all_p,
+    axis_index_p,
+    permute_rows_p,
+    pmax_p,
+    pmin_p,
+    psum_p,
+    sum_scatter_p,
+    unknown_axis,
+)
+from fgrad.core.aval import Array, aval_of
 from fgrad.core.boundary import flat_leaves, place_of
-from fgrad.core.primitive import Primitive
 from fgrad.errors import ArgumentError, AxesError, ShapeError, message, public
-from fgrad.primitives.comparison import eq, is_nan, logical_or, select
-from fgrad.primitives.families import Linear, NonDifferentiable, shape_of
-from fgrad.primitives.index_keys import ARRAY, FULL
-from fgrad.primitives.indexing import gather
-from fgrad.primitives.reductions import reduce_max, reduce_min
-from fgrad.primitives.shape import broadcast_to, convert_element_type, grow, move_axis, reduce_sum, reshape, transpose
+from fgrad.primitives.families import shape_of
+from fgrad.primitives.shape import reshape
 from fgrad.transforms.batch import named_axes
-from fgrad.transforms.jaxprs import to_front
 from fgrad.tree.table import describe
-from fgrad.tree.text import listing
 
 __all__ = [
     "all_gather",
@@ -43,192 +48,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Dim = int | None
-
-
-class Collective(Primitive):
-    """`collective(x, axis_name=, axis_size=)`: an operation between the rows of the mapped axis of that name."""
-
-    def impl(self, *xs: Array, axis_name: Hashable, axis_size: int, **params: Any) -> Array:
-        raise _unknown(axis_name, self.name)
-
-    def shape(self, *avals: Any, **params: Any) -> ShapedArray:
-        return ShapedArray(avals[0].shape, avals[0].dtype)
-
-    def batch(self, *args: Any, **params: Any) -> tuple[Array, Dim]:
-        _, xs, dims = args
-        return self.bind(xs[0], **params), dims[0]
-
-
-def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return reduce_sum.shape(ShapedArray((1,), dtype), axes=(0,)).dtype
-
-
-def _times(x: Array, size: int) -> Array:
-    """The sum of `size` rows that are the same."""
-    dtype = aval_of(x).dtype
-    return convert_element_type(x, dtype=_sum_dtype(dtype)) * _sum_dtype(dtype).type(size)
-
-
-class Psum(Collective, Linear):
-    """`psum(x, axis_name=, axis_size=)`: the sum over the rows. It is its own transpose."""
-
-    def shape(self, x: ShapedArray, **params: Any) -> ShapedArray:
-        return ShapedArray(x.shape, _sum_dtype(x.dtype))
-
-    def transpose(self, ct: Array, x: Any, **params: Any) -> Sequence[Array]:
-        return (_psum(ct, **params),)
-
-    def over_axis(self, size: int, xs: Sequence[Array], dims: Sequence[Dim], **params: Any) -> tuple[Array, Dim]:
-        if dims[0] is None:
-            return _times(xs[0], size), None
-        return reduce_sum(xs[0], axes=(dims[0],)), None
-
-
-class Pextremum(Collective):
-    """The largest or smallest of the rows, element by element; those that tie for it share the derivative evenly."""
-
-    reduce: Primitive
-
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], **params: Any) -> Array:
-        tied = logical_or(eq(xs[0], out), is_nan(xs[0]))
-        count = _psum(convert_element_type(tied, dtype=aval_of(out).dtype), **params)
-        return grow(_psum(select(tied, ts[0], 0.0), **params) / count, out)
-
-    def over_axis(self, size: int, xs: Sequence[Array], dims: Sequence[Dim], **params: Any) -> tuple[Array, Dim]:
-        return (xs[0] if dims[0] is None else self.reduce(xs[0], axes=(dims[0],))), None
-
-
-class Pmax(Pextremum):
-    """`pmax(x, axis_name=, axis_size=)`: the largest of the rows."""
-
-    reduce = reduce_max
-
-
-class Pmin(Pextremum):
-    """`pmin(x, axis_name=, axis_size=)`: the smallest of the rows."""
-
-    reduce = reduce_min
-
-
-class AllGather(Collective, Linear):
-    """`all_gather(x, axis_name=, axis_size=, axis=)`: all rows, stacked along a new axis."""
-
-    def shape(self, x: ShapedArray, *, axis_size: int, axis: int, **params: Any) -> ShapedArray:
-        return ShapedArray((*x.shape[:axis], axis_size, *x.shape[axis:]), x.dtype)
-
-    def transpose(self, ct: Array, x: Any, **params: Any) -> Sequence[Array]:
-        return (_sum_scatter(ct, **params),)
-
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axis: int, **params: Any
-    ) -> tuple[Array, Dim]:
-        return _all_gather(move_axis(xs[0], dims[0], 0), axis=axis + 1, **params), 0
-
-    def over_axis(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Dim], *, axis: int, **params: Any
-    ) -> tuple[Array, Dim]:
-        if dims[0] is not None:
-            return move_axis(xs[0], dims[0], axis), None
-        shape = shape_of(xs[0])
-        widened = reshape(xs[0], shape=(*shape[:axis], 1, *shape[axis:]))
-        return broadcast_to(widened, shape=(*shape[:axis], size, *shape[axis:])), None
-
-
-class SumScatter(Collective, Linear):
-    """`sum_scatter(x, axis_name=, axis_size=, axis=)`: the sum over the rows, of which row i keeps position i."""
-
-    def shape(self, x: ShapedArray, *, axis: int, **params: Any) -> ShapedArray:
-        return ShapedArray((*x.shape[:axis], *x.shape[axis + 1 :]), _sum_dtype(x.dtype))
-
-    def transpose(self, ct: Array, x: Any, **params: Any) -> Sequence[Array]:
-        return (_all_gather(ct, **params),)
-
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axis: int, **params: Any
-    ) -> tuple[Array, Dim]:
-        return _sum_scatter(move_axis(xs[0], dims[0], 0), axis=axis + 1, **params), 0
-
-    def over_axis(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Dim], *, axis: int, **params: Any
-    ) -> tuple[Array, Dim]:
-        if dims[0] is None:
-            return _times(xs[0], size), axis
-        return reduce_sum(xs[0], axes=(dims[0],)), axis
-
-
-class PermuteRows(Collective, Linear):
-    """`permute_rows(x, axis_name=, axis_size=, perm=)`: row `dst` is row `src`, for each pair; others are 0."""
-
-    def transpose(self, ct: Array, x: Any, *, perm: tuple[tuple[int, int], ...], **params: Any) -> Sequence[Array]:
-        return (_permute(ct, perm=tuple((dst, src) for src, dst in perm), **params),)
-
-    def over_axis(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Dim], *, perm: tuple[tuple[int, int], ...], **params: Any
-    ) -> tuple[Array, Dim]:
-        x = to_front(xs[0], dims[0], size)
-        sources = np.zeros(size, np.int64)
-        filled = np.zeros(size, np.bool_)
-        for src, dst in perm:
-            sources[dst], filled[dst] = src, True
-        rank = len(shape_of(x))
-        moved = gather(x, sources, key=(ARRAY, *[FULL] * (rank - 1)), unique=bool(filled.all()))
-        if filled.all():
-            return moved, 0
-        return select(filled.reshape(size, *(1,) * (rank - 1)), moved, aval_of(x).dtype.type(0)), 0
-
-
-class AllToAll(Collective, Linear):
-    """`all_to_all(x, axis_name=, axis_size=, split=, concat=)`: swaps the rows with an axis of as many positions."""
-
-    def shape(self, x: ShapedArray, *, axis_size: int, split: int, concat: int, **params: Any) -> ShapedArray:
-        shape = [n for i, n in enumerate(x.shape) if i != split]
-        shape.insert(concat, axis_size)
-        return ShapedArray(tuple(shape), x.dtype)
-
-    def transpose(self, ct: Array, x: Any, *, split: int, concat: int, **params: Any) -> Sequence[Array]:
-        return (_all_to_all(ct, split=concat, concat=split, **params),)
-
-    def batch(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, split: int, concat: int, **params: Any
-    ) -> tuple[Array, Dim]:
-        return _all_to_all(move_axis(xs[0], dims[0], 0), split=split + 1, concat=concat + 1, **params), 0
-
-    def over_axis(
-        self, size: int, xs: Sequence[Array], dims: Sequence[Dim], *, split: int, concat: int, **params: Any
-    ) -> tuple[Array, Dim]:
-        x = to_front(xs[0], dims[0], size)
-        axes = [i for i in range(1, len(shape_of(x))) if i != split + 1]
-        axes.insert(concat, 0)
-        return transpose(x, axes=(split + 1, *axes)), 0
-
-
-class AxisIndex(Collective, NonDifferentiable):
-    """`axis_index(axis_name=, axis_size=)`: the number of the row."""
-
-    def shape(self, *xs: ShapedArray, **params: Any) -> ShapedArray:
-        return ShapedArray((), np.dtype(np.int64))
-
-    def over_axis(self, size: int, xs: Sequence[Array], dims: Sequence[Dim], **params: Any) -> tuple[Array, Dim]:
-        return np.arange(size), 0
-
-
-_psum = Psum()
-_pmax = Pmax()
-_pmin = Pmin()
-_all_gather = AllGather()
-_sum_scatter = SumScatter()
-_permute = PermuteRows()
-_all_to_all = AllToAll()
-_axis_index = AxisIndex()
-
-
-def _unknown(name: Any, verb: str) -> AxesError:
-    known = named_axes()
-    what = f"{verb} names the axis {name!r}, but no vmap around it has one of that name."
-    names = listing([repr(n) for n, _ in known], len(known))
-    cure = f"The named axes here: {names}." if known else f"Give it the name: vmap(f, axis_name={name!r})."
-    return AxesError(message(what, cure=cure))
 
 
 def _axes(axis_name: Any, verb: str) -> list[dict[str, Any]]:
@@ -240,7 +59,7 @@ def _axes(axis_name: Any, verb: str) -> list[dict[str, Any]]:
             what = f"{verb} takes the name of an axis, or a tuple of names, got {describe(name)}."
             raise AxesError(message(what, cure="Give what vmap was given as axis_name."))
         if name not in known:
-            raise _unknown(name, verb)
+            raise unknown_axis(name, verb)
         found.append({"axis_name": name, "axis_size": known[name]})
     return found
 
@@ -290,7 +109,7 @@ def psum(x: T, axis_name: Any) -> T:
 
     def total(leaf: Array, where: str) -> Array:
         for axis in _axes(axis_name, "psum"):
-            leaf = _psum(leaf, **axis)
+            leaf = psum_p(leaf, **axis)
         return leaf
 
     return _map(total, x, "psum")
@@ -316,7 +135,7 @@ def pmax(x: T, axis_name: Any) -> T:
     >>> fgrad.vmap(lambda x: x == fgrad.lax.pmax(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([False,  True])
     """
-    return _extremum(_pmax, x, axis_name, "pmax")
+    return _extremum(pmax_p, x, axis_name, "pmax")
 
 
 @public
@@ -327,7 +146,7 @@ def pmin(x: T, axis_name: Any) -> T:
     >>> fgrad.vmap(lambda x: x - fgrad.lax.pmin(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
     array([0., 2.])
     """
-    return _extremum(_pmin, x, axis_name, "pmin")
+    return _extremum(pmin_p, x, axis_name, "pmin")
 
 
 def _extremum(primitive: Pextremum, x: T, axis_name: Any, verb: str) -> T:
@@ -365,7 +184,7 @@ def all_gather(x: T, axis_name: Any, *, axis: int = 0, tiled: bool = False) -> T
         shape = shape_of(leaf)
         at = _axis(axis, len(shape) + (not tiled), f"{where} is {aval_of(leaf)}", "all_gather")
         for name in reversed(names):
-            leaf = _all_gather(leaf, axis=at, **name)
+            leaf = all_gather_p(leaf, axis=at, **name)
         merged = math.prod(name["axis_size"] for name in names)
         if tiled:
             return reshape(leaf, shape=(*shape[:at], merged * shape[at], *shape[at + 1 :]))
@@ -396,7 +215,7 @@ def psum_scatter(x: T, axis_name: Any, *, scatter_dimension: int = 0, tiled: boo
 
     def scattered(leaf: Array, where: str) -> Array:
         at = _axis(scatter_dimension, len(shape_of(leaf)), f"{where} is {aval_of(leaf)}", "psum_scatter")
-        return _sum_scatter(_split(leaf, at, name["axis_size"], tiled, where, "psum_scatter"), axis=at, **name)
+        return sum_scatter_p(_split(leaf, at, name["axis_size"], tiled, where, "psum_scatter"), axis=at, **name)
 
     return _map(scattered, x, "psum_scatter")
 
@@ -430,7 +249,7 @@ def ppermute(x: T, axis_name: Any, perm: Sequence[tuple[int, int]]) -> T:
     """
     name = _only(axis_name, "ppermute")
     pairs = _pairs(perm, name["axis_size"])
-    return _map(lambda leaf, where: _permute(leaf, perm=pairs, **name), x, "ppermute")
+    return _map(lambda leaf, where: permute_rows_p(leaf, perm=pairs, **name), x, "ppermute")
 
 
 def _pairs(perm: Any, size: int) -> tuple[tuple[int, int], ...]:
@@ -507,7 +326,7 @@ def all_to_all(x: T, axis_name: Any, split_axis: int, concat_axis: int, *, tiled
         split = _axis(split_axis, rank, where_axes, "all_to_all")
         concat = _axis(concat_axis, rank, where_axes, "all_to_all")
         parts = _split(leaf, split, size, tiled, where, "all_to_all")
-        out = _all_to_all(parts, split=split, concat=concat, **name)
+        out = all_to_all_p(parts, split=split, concat=concat, **name)
         if not tiled:
             return out
         shape = shape_of(out)
@@ -540,9 +359,9 @@ def axis_index(axis_name: Any) -> Any:
     array([ 0.,  5., 10.])
     """
     first, *others = _axes(axis_name, "axis_index")
-    index = _axis_index(**first)
+    index = axis_index_p(**first)
     for axis in others:
-        index = index * axis["axis_size"] + _axis_index(**axis)
+        index = index * axis["axis_size"] + axis_index_p(**axis)
     return index
 
 

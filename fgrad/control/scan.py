@@ -42,9 +42,9 @@ def scan(
         length: the number of steps; needed where `xs` has no arrays.
         reverse: go through the rows from the last to the first; results stay with their rows.
         unroll: so many steps are written out as one; `True` for all.
-        checkpoint: what reverse mode keeps of long loops instead: `"sqrt"` keeps √n states and computes each step
-            twice; `"binomial"` keeps about 2·log₂ n states and computes each step about log₂ n times; a number k is
-            `every=k`.
+        checkpoint: what reverse mode keeps of long loops, in place of the residuals of every step: `"sqrt"` keeps
+            states in proportion to √n and computes each step twice; `"binomial"` keeps them in proportion to log₂ n
+            and computes each step about log₂ n times; a number k is `every=k`.
         every: keep a state every so many steps, and compute the steps between again.
 
     Returns:

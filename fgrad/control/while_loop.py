@@ -35,7 +35,8 @@ def while_loop(
         body_fun: a function of the value that returns a new one, of the structure, shapes and dtypes of the old one.
         init_val: the first value, a pytree of arrays.
         checkpoint: what reverse mode keeps of long loops, in place of the residuals of every step: `"sqrt"` keeps
-            about 2·√n states, `"binomial"` about 2·log₂ n, a number k one every k steps. The rest is computed again.
+            states in proportion to √n, `"binomial"` to log₂ n, a number k one every k steps. The rest is computed
+            again. Where the condition differs from row to row, under `vmap`, every step is kept all the same.
 
     Returns:
         The first value for which `cond_fun` is false.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fgrad.core.aval import Array, ShapedArray, aval_of
-from fgrad.core.interpreter import Interpreter, dispatch, interpret
+from fgrad.core.interpreter import Interpreter, interpret
 from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr
 from fgrad.core.primitive import Primitive
 
@@ -17,7 +17,7 @@ class Evaluate(Interpreter[Array]):
     """Every equation is applied, in the current context, to the values of its inputs."""
 
     def step(self, primitive: Primitive, states: list[Array], params: dict[str, Any]) -> Any:
-        return dispatch(primitive, tuple(states), params)
+        return primitive.bind(*states, **params)
 
     def lift(self, value: Array) -> Array:
         return value
