@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class Library:
         """The Hessian of `function` at `x` times `t`."""
         return self.jvp(self.grad(function), (x,), (t,))[1]
 
+    def softmax(self, x: Any) -> Any:
+        """The softmax along the last axis, where the library has none that can be differentiated."""
+        return self.np.exp(x - self.logsumexp(x, axis=-1, keepdims=True))
+
 
 class NumPy(Library):
     """NumPy by hand."""
@@ -59,6 +63,10 @@ class Fgrad(Library):
         self.np = importlib.import_module("fgrad.numpy")
         self.logsumexp = self.np.logsumexp
 
+    def sigmoid(self, x: Any) -> Any:
+        """The logistic function."""
+        return self.module.lax.logistic(x)
+
     @property
     def optim(self) -> ModuleType:
         """The optimizers, imported where they are used: they are no part of a first gradient."""
@@ -75,6 +83,7 @@ class Jax(Library):
         self.module.config.update("jax_enable_x64", x64)
         self.np = importlib.import_module("jax.numpy")
         self.logsumexp = self.module.nn.logsumexp
+        self.sigmoid = self.module.nn.sigmoid
 
     @property
     def jet(self) -> Callable[..., Any]:
@@ -89,21 +98,26 @@ class Jax(Library):
     def array(self, array: ndarray) -> Any:
         return self.np.asarray(array)
 
+    def softmax(self, x: Any) -> Any:
+        return self.module.nn.softmax(x)
+
     def blocking(self, call: Call) -> Call:
         wait = self.module.block_until_ready
         return lambda: wait(call())
 
 
 class Autograd(Library):
-    """HIPS autograd: no compiler, so `jit` is the function itself, and no vmap, so `vmap` is a loop."""
+    """HIPS autograd: no compiler, so `jit` is the function itself, and no vmap and no scan, so these are loops."""
 
     name = "autograd"
 
     def __init__(self, x64: bool) -> None:
         self.module = importlib.import_module("autograd")
         self.np = importlib.import_module("autograd.numpy")
-        self.logsumexp = importlib.import_module("autograd.scipy.special").logsumexp
+        special = importlib.import_module("autograd.scipy.special")
+        self.logsumexp, self.sigmoid = special.logsumexp, special.expit
         self.jacrev = self.module.jacobian
+        self.lax = SimpleNamespace(scan=self.scan)
 
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself."""
@@ -117,6 +131,29 @@ class Autograd(Library):
     def hvp(self, function: Callable[..., Any], x: Any, t: Any) -> Any:
         """Reverse over reverse: the Hessian is symmetric."""
         return self.module.make_vjp(self.grad(function))(x)[0](t)
+
+    def value_and_grad(self, function: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+        """JAX's: autograd's takes one argument number."""
+        if isinstance(argnums, int):
+            return self.module.value_and_grad(function, argnums)  # type: ignore[no-any-return]
+
+        def in_several(*args: Any) -> tuple[Any, tuple[Any, ...]]:
+            def joint(chosen: tuple[Any, ...]) -> Any:
+                given = dict(zip(argnums, chosen, strict=True))
+                return function(*(given.get(i, x) for i, x in enumerate(args)))
+
+            value, grads = self.module.value_and_grad(joint)(tuple(args[i] for i in argnums))
+            return value, tuple(grads)
+
+        return in_several
+
+    def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) -> tuple[Any, Any]:
+        """A loop over the rows of one array, the results stacked."""
+        carry, ys = init, []
+        for x in xs:
+            carry, y = step(carry, x)
+            ys.append(y)
+        return carry, self.np.stack(ys)
 
     def vmap(self, function: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
         """A loop over leading axes, the results stacked."""

@@ -38,6 +38,15 @@ def test_fgrad_agrees_with_numpy_by_hand(workload: Workload) -> None:
     assert differences(found, outcome(workload, "numpy"), workload.tolerance) is None
 
 
+def test_autograd_agrees_with_numpy_by_hand() -> None:
+    """It lacks a scan, gradients in several arguments and more, which this project writes for it."""
+    pytest.importorskip("autograd")
+    for workload in BY_HAND:
+        if "autograd" in workload.peers:
+            found, expected = outcome(workload, "autograd"), outcome(workload, "numpy")
+            assert differences(found, expected, workload.tolerance) is None, workload.name
+
+
 @pytest.mark.parametrize("workload", LONG, ids=lambda workload: workload.name)
 def test_long_programs(workload: LongProgram) -> None:
     out, slope = workload.slope(*workload.inputs())

@@ -64,4 +64,4 @@ class Chain(Workload):
         return value_and_grad
 
 
-WORKLOADS = [Chain(size=1_000), Chain(size=100_000), Chain(size=1_000_000)]
+WORKLOADS = [Chain(size=size) for size in (1_000, 100_000, 1_000_000, 10_000_000)]

@@ -1,4 +1,4 @@
-"""Derivatives of high order by Taylor mode."""
+"""Derivatives of high order, by Taylor mode and by gradients of gradients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -139,4 +139,44 @@ def sine_by_hand(x: np.ndarray) -> np.ndarray:
     return s
 
 
-WORKLOADS = [TaylorMode(compiled=True), TaylorMode(compiled=False), DeepDerivative()]
+@dataclass(frozen=True, kw_only=True)
+class ThirdDerivative(Workload):
+    """The third derivative of tanh at 10⁵ points: gradient of sum, three times over, float32."""
+
+    name = "higher_order.third_derivative"
+    size: int = 100_000
+
+    def small(self) -> Self:
+        return replace(self, size=5)
+
+    def inputs(self) -> tuple[np.ndarray]:
+        return (np.random.default_rng(0).normal(size=self.size).astype(np.float32),)
+
+    def program(self, lib: Library, x: Any) -> Call:
+        def slope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            return lib.grad(lambda x: lib.np.sum(function(x)))  # type: ignore[no-any-return]
+
+        return partial(lib.jit(slope(slope(slope(lib.np.tanh)))), x)
+
+    def by_hand(self, x: np.ndarray) -> np.ndarray:
+        square: np.ndarray = np.tanh(x)
+        square *= square
+        out: np.ndarray = 1.0 - square  # (1 − t²)(6t² − 2)
+        square *= 6.0
+        square -= 2.0
+        out *= square
+        return out
+
+    def in_torch(self, torch: Any, x: Any) -> Call:
+        x.requires_grad_()
+
+        def derivative() -> Any:
+            out = torch.tanh(x)
+            for order in range(3):
+                (out,) = torch.autograd.grad(out.sum(), x, create_graph=order < 2)
+            return out
+
+        return derivative
+
+
+WORKLOADS = [TaylorMode(compiled=True), TaylorMode(compiled=False), DeepDerivative(), ThirdDerivative()]

@@ -1,4 +1,4 @@
-"""A small multi-layer perceptron, 64-128-128-10, batch 128, float32: its gradient and a training step."""
+"""Multi-layer perceptrons, float32: gradients, of a small and of a wide one, and a training step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -169,6 +169,16 @@ class Mlp(Workload):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WideMlp(Mlp):
+    """The same at a size where products are most of the work."""
+
+    name = "mlp.wide"
+    jitted: bool = True
+    sizes: tuple[int, ...] = (784, 1024, 1024, 10)
+    batch: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdamStep(Workload):
     """Loss, gradient and a step of Adam, as one jitted function; loss and new parameters are compared."""
 
@@ -224,4 +234,4 @@ def by_hand_step(value_and_grad: Callable[..., Any], params: Params, zeros: Para
     return loss, params, moments
 
 
-WORKLOADS = [Mlp(jitted=True), AdamStep(), Mlp(jitted=False)]
+WORKLOADS = [Mlp(jitted=True), WideMlp(), AdamStep(), Mlp(jitted=False)]
