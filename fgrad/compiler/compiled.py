@@ -14,6 +14,7 @@ from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.inline import inline
 from fgrad.compiler.plan import plan
+from fgrad.compiler.products import sums_of_products
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
 from fgrad.core.jaxpr import ClosedJaxpr
@@ -63,7 +64,7 @@ def _forget(filename: str) -> None:
 
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The passes from jaxpr to jaxpr."""
-    return without_barriers(simplify(inline(closed)))
+    return without_barriers(sums_of_products(simplify(inline(closed))))
 
 
 def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequence[str] | None = None) -> Compiled:

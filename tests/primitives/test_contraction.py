@@ -123,12 +123,38 @@ def test_source_computes_the_same(product: Product, seed: int) -> None:
             (((1,), (1,)), ((2,), (0,))),
             "np.matmul(np.ascontiguousarray(np.transpose(x, (2, 0, 1))), w)",
         ),
+        ((64, 8, 1), (64, 1, 32), (((2,), (1,)), ((0,), (0,))), "np.multiply(x, w)"),
+        ((8, 6, 64), (64, 6), (((1,), (1,)), ((2,), (0,))), "np.einsum('abc,cb->ca', x, w)"),
+        ((3, 3, 64), (3, 3, 64), (((1,), (0,)), ((2,), (2,))), "np.einsum('abc,bec->cae', x, w)"),
+        (
+            (64, 3, 3),
+            (64, 3, 3),
+            (((2,), (2,)), ((0,), (0,))),
+            "np.matmul(x, np.ascontiguousarray(np.transpose(w, (0, 2, 1))))",
+        ),
     ],
 )
 def test_source_is_readable(left: Any, right: Any, numbers: DimensionNumbers, source: str) -> None:
     write = Writer()
     write.avals = [ShapedArray(shape, np.dtype(np.float64)) for shape in (left, right)]
     assert dot_general.lower(write, ["x", "w"], None, dimension_numbers=numbers) == source
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.complex128])
+@pytest.mark.parametrize("count", [1, 3, 40])
+@pytest.mark.parametrize("m", [0, 1, 3, 20])
+@pytest.mark.parametrize("n", [1, 3, 20])
+@pytest.mark.parametrize("layouts", ["bmk,bkn", "mkb,knb", "bmk,bnk", "mbk,knb", "mkb,bkn", "bkm,nkb"])
+def test_stacks_of_matrices(layouts: str, m: int, n: int, count: int, dtype: Any) -> None:
+    """Every way in which a stack is multiplied."""
+    rng = np.random.default_rng(m + 10 * n + 100 * count)
+    sizes = {"b": 33, "m": m, "n": n, "k": count}
+    left, right = layouts.split(",")
+    x, y = (rng.integers(-4, 5, [sizes[c] for c in term]).astype(dtype) for term in (left, right))
+    numbers = (((left.index("k"),), (right.index("k"),)), ((left.index("b"),), (right.index("b"),)))
+    out = dot_general(x, y, dimension_numbers=numbers)
+    np.testing.assert_array_equal(out, np.einsum(f"{layouts}->bmn", x, y))
+    assert out.dtype == dtype
 
 
 def primitives_of(f: Any, *shapes: tuple[int, ...]) -> list[str]:
