@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fgrad.compiler.simplify import only_changes_axes
 from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Var, eliminate_dead_code
 from fgrad.errors import SourceLine
 from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.elementwise import mul
-from fgrad.primitives.index_keys import FULL
-from fgrad.primitives.indexing import gather
 from fgrad.primitives.shape import reduce_sum, reshape, transpose
 
 __all__ = ["sums_of_products"]
@@ -107,7 +106,7 @@ class _Writer:
         if atom.aval.shape == shape:
             return atom
         earlier = self.producers.get(atom) if type(atom) is Var else None
-        if earlier is not None and _only_adds_axes(earlier):
+        if earlier is not None and only_changes_axes(earlier):
             return self._reshaped(earlier.invars[0], shape)
         return self._add(reshape, [atom], shape=shape)
 
@@ -115,10 +114,3 @@ class _Writer:
         out = Var(primitive.shape(*[a.aval for a in operands], **params))  # type: ignore[attr-defined]
         self.eqns.append(Equation(primitive, list(operands), [out], params, self.source))  # type: ignore[arg-type]
         return out
-
-
-def _only_adds_axes(eqn: Equation) -> bool:
-    """Whether the result is the operand in another shape."""
-    if eqn.primitive is gather:
-        return all(entry is None or entry == FULL for entry in eqn.params["key"])
-    return eqn.primitive is reshape

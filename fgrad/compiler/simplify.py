@@ -12,9 +12,11 @@ import numpy as np
 
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, eliminate_dead_code, has_effect
 from fgrad.primitives.elementwise import Elementwise
-from fgrad.primitives.shape import broadcast_to
+from fgrad.primitives.index_keys import FULL
+from fgrad.primitives.indexing import gather, place
+from fgrad.primitives.shape import broadcast_to, reshape
 
-__all__ = ["simplify"]
+__all__ = ["only_changes_axes", "simplify"]
 
 Producers = dict[Var, Equation]
 
@@ -29,7 +31,7 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     while pending:
         eqn = pending.pop()
         eqn = eqn._replace(invars=[_read(env, a) for a in eqn.invars])
-        narrowed = _narrow(eqn, producers) or _rebroadcast(eqn, producers)
+        narrowed = _narrow(eqn, producers) or _rebroadcast(eqn, producers) or _reshaped(eqn, producers)
         if narrowed is not None:
             pending += reversed(narrowed)
             continue
@@ -99,6 +101,23 @@ def _rebroadcast(eqn: Equation, producers: Producers) -> list[Equation] | None:
     if source is None or (source.invars[0].aval.shape and eqn.primitive is not broadcast_to):
         return None
     return [Equation(broadcast_to, source.invars, eqn.outvars, {"shape": eqn.outvars[0].aval.shape}, eqn.source)]
+
+
+def _reshaped(eqn: Equation, producers: Producers) -> list[Equation] | None:
+    """What adds or drops axes of one element is a reshape, and of several in a row the last one."""
+    if eqn.primitive is place and only_changes_axes(eqn):
+        return [Equation(reshape, eqn.invars, eqn.outvars, {"shape": eqn.params["shape"]}, eqn.source)]
+    if eqn.primitive is not reshape:
+        return None
+    source = producers.get(eqn.invars[0]) if type(eqn.invars[0]) is Var else None
+    return [eqn._replace(invars=source.invars[:1])] if source is not None and only_changes_axes(source) else None
+
+
+def only_changes_axes(eqn: Equation) -> bool:
+    """Whether the result is the operand in another shape."""
+    if eqn.primitive is gather or eqn.primitive is place:
+        return all(entry is None or entry == FULL for entry in eqn.params["key"])
+    return eqn.primitive is reshape
 
 
 def _folded(eqn: Equation) -> Atom | None:
