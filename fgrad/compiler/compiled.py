@@ -13,7 +13,9 @@ from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis, analyse_cost, 
 from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.inline import inline
-from fgrad.compiler.plan import plan
+from fgrad.compiler.loops import Loop
+from fgrad.compiler.plain import is_plain, plain_numbers, plain_program, typed_numbers
+from fgrad.compiler.plan import Plan, plan
 from fgrad.compiler.products import sums_of_products
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
@@ -102,7 +104,7 @@ class _Body:
 
     def __init__(self) -> None:
         self.function: Callable[..., Sequence[Any]] | None = None
-        self.loop: Callable[..., tuple[Any, ...]] | None = None
+        self.loop: Callable[..., Sequence[Any]] | None = None
         self.runs = 0
 
 
@@ -130,29 +132,53 @@ def body_function(closed: ClosedJaxpr, runs: int = 1) -> Callable[..., Sequence[
     if body.function is None:
         if body.runs < _WARM:
             return closed
-        body.function = _compile_part(closed, write_source)
+        body.function = _compile_part(optimize(closed))
     return body.function
 
 
-def loop_function(
-    closed: ClosedJaxpr, runs: int, write: Callable[..., Source]
-) -> Callable[..., tuple[Any, ...]] | None:
+def loop_function(closed: ClosedJaxpr, runs: int, loop: Loop) -> Callable[..., Sequence[Any]] | None:
     """What runs a program as the body of a loop, the loop written out; `None` as long as it does not pay.
 
     Args:
         closed: the body; its constants are plain arrays.
         runs: how many steps are about to be made.
-        write: writes the loop; the same for all uses of the body.
+        loop: writes the loop; the same for all uses of the body.
     """
     body = _body(closed, runs)
     if body.loop is None and body.runs >= _WARM:
-        body.loop = _compile_part(closed, write)
+        body.loop = _compile_loop(optimize(closed), loop)
     return body.loop
 
 
-def _compile_part(closed: ClosedJaxpr, write: Callable[..., Source]) -> Callable[..., tuple[Any, ...]]:
-    program = optimize(closed)
+def _compile_loop(program: ClosedJaxpr, loop: Loop) -> Callable[..., Sequence[Any]]:
+    given = _arguments(program)
+    if not is_plain(program):
+        return Compiled(program, loop.write(program, _shared(program), given)).function
+    source = loop.write_plain(plain_program(program), given, _plain_step(program))
+    return loop.adapted(Compiled(program, source).function, program.in_avals)
+
+
+def _plain_step(program: ClosedJaxpr) -> Callable[..., list[Any]]:
+    """The program with NumPy's scalars, from and to Python's numbers; it is compiled when it is needed."""
+    made: list[Callable[..., Sequence[Any]]] = []
+
+    def step(*args: Any) -> list[Any]:
+        if not made:
+            made.append(_compile_part(program))
+        return plain_numbers(made[0](*typed_numbers(args, program.in_avals)))
+
+    return step
+
+
+def _compile_part(program: ClosedJaxpr) -> Callable[..., Sequence[Any]]:
+    return Compiled(program, write_source(program, _shared(program), "body", _arguments(program))).function
+
+
+def _shared(program: ClosedJaxpr) -> Plan:
+    """A plan whose results may share memory with the arguments."""
     planned = plan(program.jaxpr)
-    shared = planned._replace(copies=[False] * len(planned.copies))
-    given = [f"x{i}" for i in range(len(program.jaxpr.invars))]
-    return Compiled(program, write(program, shared, "body", given)).function
+    return planned._replace(copies=[False] * len(planned.copies))
+
+
+def _arguments(program: ClosedJaxpr) -> list[str]:
+    return [f"x{i}" for i in range(len(program.jaxpr.invars))]

@@ -1,87 +1,155 @@
-"""Loops: a body and the loop around it as one function of NumPy code."""
+"""Loops: a body and the loop around it as one function of NumPy code, or of Python's own numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
+import numpy as np
+
+from fgrad.compiler.plain import RAISED, plain_numbers, typed_numbers, write_plain
 from fgrad.compiler.plan import Plan
 from fgrad.compiler.source import Body, Names, Source, operand, write_body
+from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Literal, Var
 from fgrad.core.writer import Writer
 
-__all__ = ["counted_loop", "endless_loop"]
+__all__ = ["CountedLoop", "EndlessLoop", "Loop"]
+
+Function = Callable[..., Sequence[Any]]
 
 
-def counted_loop(num_consts: int, num_carry: int) -> Callable[..., Source]:
+class Loop(Protocol):
+    """Writes the loop around a body."""
+
+    def write(self, closed: ClosedJaxpr, plan: Plan, arguments: Sequence[str]) -> Source:
+        """The loop in NumPy code."""
+
+    def write_plain(self, closed: ClosedJaxpr, arguments: Sequence[str], step: Function) -> Source:
+        """The loop in Python's own numbers; `step` runs the body where Python raises an error."""
+
+    def adapted(self, loop: Function, avals: Sequence[ShapedArray]) -> Function:
+        """What `write_plain` wrote, to be called as what `write` writes; `avals` are those of the body's inputs."""
+
+
+class CountedLoop:
     """Writes `loop(*consts, *carry, *xs, *stacks, order)`, which takes a step for every number in `order`.
 
     A step reads the rows of `xs` of that number and writes those of `stacks`. The function returns the last carry.
     """
 
-    def write(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence[str]) -> Source:
-        writer = Writer()
-        names = Names(writer, arguments, closed)
-        jaxpr = closed.jaxpr
-        rows = jaxpr.invars[num_consts + num_carry :]
-        arrays = [names.fresh(f"{names[v]}_rows") for v in rows]
-        ys = jaxpr.outvars[num_carry:]
-        stacks = [names.fresh(f"y{k}_rows") for k in range(len(ys))]
-        i, order = names.fresh("i"), names.fresh("order")
-        carry = jaxpr.invars[num_consts : num_consts + num_carry]
-        given = [*(names[v] for v in jaxpr.invars[: num_consts + num_carry]), *arrays, *stacks, order]
-        lines = [f"def loop({', '.join(given)}):", f"    for {i} in {order}:"]
-        lines += [f"        {names[v]} = {array}[{i}]" for v, array in zip(rows, arrays, strict=True)]
-        head = len(lines)
-        body = write_body(plan, names, writer, "        ", ends=False)
-        lines += body.lines
-        lines += [f"        {s}[{i}] = {operand(y, names, writer)}" for s, y in zip(stacks, ys, strict=True)]
-        lines += _passed_on(carry, jaxpr.outvars, names, writer)
-        lines.append(f"    return {_tuple([names[v] for v in carry])}")
-        places = [*[None] * head, *body.places]
-        return Source(
-            "loop", "\n".join(lines) + "\n", writer.namespace, [*places, *[None] * (len(lines) - len(places))]
+    def __init__(self, num_consts: int, num_carry: int) -> None:
+        self.num_consts = num_consts
+        self.num_carry = num_carry
+
+    def write(self, closed: ClosedJaxpr, plan: Plan, arguments: Sequence[str]) -> Source:
+        return self._written(
+            closed, arguments, lambda names, writer: write_body(plan, names, writer, "        ", ends=False)
         )
 
-    return write
+    def write_plain(self, closed: ClosedJaxpr, arguments: Sequence[str], step: Function) -> Source:
+        return self._written(closed, arguments, lambda names, writer: _guarded(closed, names, writer, step))
+
+    def _written(self, closed: ClosedJaxpr, arguments: Sequence[str], write: Callable[[Names, Writer], Body]) -> Source:
+        writer = Writer()
+        names = Names(writer, arguments, closed)
+        jaxpr, middle = closed.jaxpr, self.num_consts + self.num_carry
+        rows = jaxpr.invars[middle:]
+        arrays = [names.fresh(f"{names[v]}_rows") for v in rows]
+        ys = jaxpr.outvars[self.num_carry :]
+        stacks = [names.fresh(f"y{k}_rows") for k in range(len(ys))]
+        i, order = names.fresh("i"), names.fresh("order")
+        carry = jaxpr.invars[self.num_consts : middle]
+        given = [*(names[v] for v in jaxpr.invars[:middle]), *arrays, *stacks, order]
+        head = [f"def loop({', '.join(given)}):", f"    for {i} in {order}:"]
+        head += [f"        {names[v]} = {array}[{i}]" for v, array in zip(rows, arrays, strict=True)]
+        body = write(names, writer)
+        tail = [
+            *(f"        {s}[{i}] = {operand(y, names, writer)}" for s, y in zip(stacks, ys, strict=True)),
+            *_passed_on(carry, jaxpr.outvars, names, writer),
+            f"    return {_tuple([names[v] for v in carry])}",
+        ]
+        return _source(head, body, tail, writer)
+
+    def adapted(self, loop: Function, avals: Sequence[ShapedArray]) -> Function:
+        middle = self.num_consts + self.num_carry
+
+        def run(*args: Any) -> tuple[Any, ...]:
+            *arrays, order = args[middle:]
+            rows = [memoryview(x) if isinstance(x, np.ndarray) else x for x in arrays]  # type: ignore[arg-type]
+            return tuple(typed_numbers(loop(*plain_numbers(args[:middle]), *rows, order), avals[self.num_consts :]))
+
+        return run
 
 
-def endless_loop(num_consts: int, num_carry: int) -> Callable[..., Source]:
+class EndlessLoop:
     """Writes `loop(*consts, *carry, going, *lists)`, which takes steps as long as `going`.
 
     The body returns the carry, whether to go on, and values that are appended to the lists. The function returns the
     last carry and the number of steps.
     """
 
-    def write(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence[str]) -> Source:
+    def __init__(self, num_consts: int, num_carry: int) -> None:
+        self.num_consts = num_consts
+        self.num_carry = num_carry
+
+    def write(self, closed: ClosedJaxpr, plan: Plan, arguments: Sequence[str]) -> Source:
+        return self._written(
+            closed, arguments, lambda names, writer: write_body(plan, names, writer, "        ", ends=False)
+        )
+
+    def write_plain(self, closed: ClosedJaxpr, arguments: Sequence[str], step: Function) -> Source:
+        return self._written(closed, arguments, lambda names, writer: _guarded(closed, names, writer, step))
+
+    def _written(self, closed: ClosedJaxpr, arguments: Sequence[str], write: Callable[[Names, Writer], Body]) -> Source:
         writer = Writer()
         names = Names(writer, arguments, closed)
-        jaxpr = closed.jaxpr
+        jaxpr, num_carry = closed.jaxpr, self.num_carry
         ys = jaxpr.outvars[num_carry + 1 :]
         lists = [names.fresh(f"y{k}_list") for k in range(len(ys))]
         going, steps = names.fresh("going"), names.fresh("steps")
-        carry = jaxpr.invars[num_consts:]
+        carry = jaxpr.invars[self.num_consts :]
         given = [*(names[v] for v in jaxpr.invars), going, *lists]
-        lines = [f"def loop({', '.join(given)}):", f"    {steps} = 0", f"    while {going}:"]
-        head = len(lines)
-        body = write_body(plan, names, writer, "        ", ends=False)
-        lines += body.lines
-        lines += [f"        {s}.append({operand(y, names, writer)})" for s, y in zip(lists, ys, strict=True)]
-        lines.append(f"        {going} = {operand(jaxpr.outvars[num_carry], names, writer)}")
-        lines += _passed_on(carry, jaxpr.outvars, names, writer)
-        lines.append(f"        {steps} += 1")
-        lines.append(f"    return {_tuple([*(names[v] for v in carry), steps])}")
-        places = [*[None] * head, *body.places]
-        return Source(
-            "loop", "\n".join(lines) + "\n", writer.namespace, [*places, *[None] * (len(lines) - len(places))]
-        )
+        head = [f"def loop({', '.join(given)}):", f"    {steps} = 0", f"    while {going}:"]
+        body = write(names, writer)
+        tail = [
+            *(f"        {s}.append({operand(y, names, writer)})" for s, y in zip(lists, ys, strict=True)),
+            f"        {going} = {operand(jaxpr.outvars[num_carry], names, writer)}",
+            *_passed_on(carry, jaxpr.outvars, names, writer),
+            f"        {steps} += 1",
+            f"    return {_tuple([*(names[v] for v in carry), steps])}",
+        ]
+        return _source(head, body, tail, writer)
 
-    return write
+    def adapted(self, loop: Function, avals: Sequence[ShapedArray]) -> Function:
+        middle = self.num_consts + self.num_carry
+
+        def run(*args: Any) -> tuple[Any, ...]:
+            *carry, steps = loop(*plain_numbers(args[:middle]), *args[middle:])
+            return (*typed_numbers(carry, avals[self.num_consts :]), steps)
+
+        return run
 
 
-def _source(lines: list[str], head: int, body: Body, writer: Writer) -> Source:
-    """The code of a loop whose body stands after so many lines."""
-    places = [*[None] * head, *body.places]
-    return Source("loop", "\n".join(lines) + "\n", writer.namespace, [*places, *[None] * (len(lines) - len(places))])
+def _guarded(closed: ClosedJaxpr, names: Names, writer: Writer, step: Function) -> Body:
+    """The statements of a plain program, and what is done where one of them raises an error."""
+    body = write_plain(closed.eqns, names, writer, "            ")
+    made = {v for eqn in closed.eqns for v in eqn.outvars}
+    targets = [names[a] if type(a) is Var and a in made else "_" for a in closed.jaxpr.outvars]
+    given = ", ".join(names[v] for v in closed.jaxpr.invars)
+    lines = [
+        "        try:",
+        *body.lines,
+        f"        except {writer.constant(RAISED, 'raised')}:",
+        f"            {', '.join(targets)}, = {writer.constant(step, 'step')}({given})",
+    ]
+    return Body(lines, [None, *body.places, None, None])
+
+
+def _source(head: list[str], body: Body, tail: list[str], writer: Writer) -> Source:
+    """The code of a loop, with the lines that the body comes from."""
+    places = [*[None] * len(head), *body.places, *[None] * len(tail)]
+    return Source("loop", "\n".join([*head, *body.lines, *tail]) + "\n", writer.namespace, places)
 
 
 def _tuple(items: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from fgrad.compiler.compiled import body_function, loop_function
-from fgrad.compiler.loops import counted_loop
+from fgrad.compiler.loops import CountedLoop
 from fgrad.control.bodies import BodyPrimitive, feed, own, scalars, transpose_by_linearizing
 from fgrad.control.expansions import expand_scan
 from fgrad.control.recompute import without_stored_inputs
@@ -185,7 +185,7 @@ def run_loop(
     rows = [x.tolist() if a.weak_type else x for x, a in zip(xs, avals[len(consts) + count :], strict=True)]
     stacks = [np.empty((length, *a.shape), a.dtype) for a in jaxpr.out_avals[count:]]
     order = range(length - 1, -1, -1) if reverse else range(length)
-    loop = loop_function(jaxpr, length, counted_loop(len(consts), count))
+    loop = loop_function(jaxpr, length, CountedLoop(len(consts), count))
     if loop is not None:
         carry = loop(*fed, *carry, *rows, *stacks, order)
         return [*own(carry, (*consts, *init)), *stacks]

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fgrad.compiler.compiled import body_function, loop_function
-from fgrad.compiler.loops import endless_loop
+from fgrad.compiler.loops import EndlessLoop
 from fgrad.control.all_rows import masked_loop
 from fgrad.control.bodies import BodyPrimitive, feed, ignoring, own, scalars, told, transpose_by_linearizing
 from fgrad.control.deferred import deferred_linear, equation, is_known, linearize_now
@@ -206,7 +206,7 @@ def run_while(
     (going,) = body_function(cond_jaxpr)(*consts[:num_cond], *carry)
     steps = 0
     while going:
-        loop = loop_function(step, 1, endless_loop(middle, count))
+        loop = loop_function(step, 1, EndlessLoop(middle, count))
         if loop is not None:
             *carry, more = loop(*consts, *carry, going, *rows)
             steps += more
