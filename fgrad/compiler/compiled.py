@@ -14,7 +14,7 @@ from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.inline import inline
 from fgrad.compiler.loops import Loop
-from fgrad.compiler.plain import is_plain, plain_numbers, plain_program, typed_numbers
+from fgrad.compiler.plain import is_plain, may_be_plain, plain_numbers, plain_program, typed_numbers
 from fgrad.compiler.plan import Plan, plan
 from fgrad.compiler.products import sums_of_products
 from fgrad.compiler.simplify import simplify
@@ -145,8 +145,12 @@ def loop_function(closed: ClosedJaxpr, runs: int, loop: Loop) -> Callable[..., S
         loop: writes the loop; the same for all uses of the body.
     """
     body = _body(closed, runs)
-    if body.loop is None and body.runs >= _WARM:
-        body.loop = _compile_loop(optimize(closed), loop)
+    # Plain numbers differ from NumPy's in the last bit: so that no result depends on how often a loop has run, they are
+    # used from the first run on.
+    if body.loop is None and (body.runs >= _WARM or may_be_plain(closed)):
+        program = optimize(closed)
+        if body.runs >= _WARM or is_plain(program):
+            body.loop = _compile_loop(program, loop)
     return body.loop
 
 

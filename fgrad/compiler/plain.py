@@ -21,7 +21,7 @@ from fgrad.errors import SourceLine
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.shape import convert_element_type
 
-__all__ = ["RAISED", "is_plain", "plain_numbers", "plain_program", "typed_numbers", "write_plain"]
+__all__ = ["RAISED", "is_plain", "may_be_plain", "plain_numbers", "plain_program", "typed_numbers", "write_plain"]
 
 RAISED = (ArithmeticError, ValueError)
 """What Python raises where NumPy computes an infinity, a NaN, or an integer that has wrapped around."""
@@ -60,14 +60,18 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
 
+def may_be_plain(closed: ClosedJaxpr) -> bool:
+    """Whether all that goes into a program and comes out of it are scalars that Python has types for."""
+    jaxpr = closed.jaxpr
+    atoms = [*jaxpr.invars, *jaxpr.outvars]
+    return all(a.aval.dtype in _DTYPES and not a.aval.shape for a in atoms)
+
+
 def is_plain(closed: ClosedJaxpr) -> bool:
     """Whether a program computes element-wise, with scalars that Python has types for, and does nothing else."""
     jaxpr = closed.jaxpr
-    atoms = [*jaxpr.constvars, *jaxpr.invars, *jaxpr.outvars, *(v for eqn in jaxpr.eqns for v in eqn.outvars)]
-    if not all(a.aval.dtype in _DTYPES and not a.aval.shape for a in atoms):
-        return False
-    literals = (a for eqn in jaxpr.eqns for a in eqn.invars if type(a) is Literal)
-    if not all(a.aval.dtype in _DTYPES for a in literals):
+    atoms = [*jaxpr.constvars, *(a for eqn in jaxpr.eqns for a in (*eqn.invars, *eqn.outvars))]
+    if not may_be_plain(closed) or not all(a.aval.dtype in _DTYPES and not a.aval.shape for a in atoms):
         return False
     known = (Elementwise, type(convert_element_type))
     return bool(jaxpr.eqns) and all(isinstance(e.primitive, known) and not has_effect(e) for e in jaxpr.eqns)

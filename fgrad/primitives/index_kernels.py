@@ -11,10 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["accumulated", "combined", "padded", "placed", "replaced"]
+__all__ = ["accumulated", "combined", "padded", "placed", "replaced", "taken"]
 
 _SMALL = 256
 """Below so many elements NumPy's own `ufunc.at` is the shortest way."""
+
+
+def taken(x: Any, rows: Any) -> Any:
+    """`x[rows]` for an array of integers; `take`, of what lies in order, is up to nine times as fast."""
+    if x.flags.c_contiguous and rows.dtype.kind == "i":
+        return x.take(rows, 0)
+    return x[rows]
 
 
 def placed(v: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -37,7 +44,7 @@ def accumulated(v: Any, index: Any, shape: tuple[int, ...]) -> Any:
     rows = np.zeros([shape[a] for a in order], v.dtype)
     depth = np.ndim(v) - len(layout.kept)
     v = np.moveaxis(v, range(layout.lead, layout.lead + depth), range(depth))
-    _combine_rows(np.add, rows, layout, v)
+    _combine_rows(np.add, rows, layout, v, fresh=True)
     return np.transpose(rows, np.argsort(order))
 
 
@@ -54,7 +61,11 @@ def combined(ufunc: np.ufunc, x: Any, index: Any, v: Any, unique: bool, copy: bo
     """`x` with every value of `v` combined into the position that it falls on."""
     out = np.array(x) if copy else x
     if unique:
-        out[index] = ufunc(out[index], v)
+        part = out[index]
+        if type(part) is np.ndarray and part.base is (out if out.base is None else out.base):  # a view
+            ufunc(part, v, out=part)
+        else:
+            out[index] = ufunc(part, v)
         return out if out.ndim else out[()]
     index = index if type(index) is tuple else (index,)
     layout = _layout(index, out.ndim) if np.size(v) >= _SMALL and out.flags.c_contiguous else None
@@ -112,21 +123,44 @@ def _layout(index: tuple[Any, ...], ndim: int) -> _Layout | None:
     return _Layout(chosen, kept, [index[i] for i in where], chosen[0] if together else 0)
 
 
-def _combine_rows(ufunc: np.ufunc, rows: Any, layout: _Layout, v: Any) -> None:
-    """`ufunc.at` on a contiguous array whose leading axes, like those of `v`, are the chosen ones."""
+def _combine_rows(ufunc: np.ufunc, rows: Any, layout: _Layout, v: Any, fresh: bool = False) -> None:
+    """`ufunc.at` on a contiguous array whose leading axes, like those of `v`, are the chosen ones.
+
+    Args:
+        ufunc: what combines two values.
+        rows: the array, which is written into.
+        layout: what the index takes.
+        v: the values.
+        fresh: the array holds zeros, and the values are added.
+    """
     count = len(layout.chosen)
     sizes, width = rows.shape[:count], math.prod(rows.shape[count:])
     flat = _flat_positions(layout, sizes)
     v = np.reshape(v, (flat.size, width))
+    size = math.prod(sizes)
     if width == 1:
-        ufunc.at(rows.reshape(-1), flat, v[:, 0])
-    elif _distinct(flat, math.prod(sizes)):
+        _combine_numbers(ufunc, rows.reshape(-1), flat, v[:, 0])
+        return
+    if size >= flat.size:  # few values, if any, meet: those that come first are combined all at once
+        first = _come_first(flat, size)
+        every = bool(first.all())
+        now, values = (flat, v) if every else (flat[first], v[first])
         table = rows.reshape(-1, width)
-        table[flat] = ufunc(table[flat], v)
+        table[now] = values if fresh else ufunc(table[now], values)
+        if every:
+            return
+        flat, v = flat[~first], v[~first]
+    # NumPy combines along one axis several times as fast as it does row by row.
+    cells = flat[:, None] * width + np.arange(width)
+    ufunc.at(rows.reshape(-1), cells.reshape(-1), v.reshape(-1))
+
+
+def _combine_numbers(ufunc: np.ufunc, out: Any, flat: Any, v: Any) -> None:
+    """`ufunc.at` along one axis."""
+    if ufunc is np.add and v.dtype in (np.float32, np.float64) and out.size <= 10 * flat.size:
+        out += np.bincount(flat, v, out.size)
     else:
-        # NumPy combines along one axis several times as fast as it does row by row.
-        cells = flat[:, None] * width + np.arange(width)
-        ufunc.at(rows.reshape(-1), cells.reshape(-1), v.reshape(-1))
+        ufunc.at(out, flat, v)
 
 
 def _flat_positions(layout: _Layout, sizes: Sequence[int]) -> Any:
@@ -147,14 +181,18 @@ def _checked(position: Any, axis: int, size: int) -> Any:
     return np.where(position < 0, position + size, position) if low < 0 else position
 
 
-def _distinct(flat: Any, size: int) -> bool:
-    """Whether no position comes twice."""
-    if size <= 8 * flat.size:
-        seen = np.zeros(size, np.bool_)
-        seen[flat] = True
-        return bool(np.count_nonzero(seen) == flat.size)
-    flat = np.sort(flat)
-    return bool(np.not_equal(flat[1:], flat[:-1]).all())
+def _come_first(flat: Any, size: int) -> Any:
+    """Which positions have not come before."""
+    if size <= 64 * flat.size:
+        number = np.arange(flat.size)
+        earliest = np.empty(size, np.intp)
+        earliest[flat[::-1]] = number[::-1]
+        return earliest[flat] == number
+    order = np.argsort(flat, kind="stable")
+    sorted_ = flat[order]
+    out = np.ones(flat.size, np.bool_)
+    out[order[1:]] = sorted_[1:] != sorted_[:-1]
+    return out
 
 
 def _in_order(index: tuple[Any, ...], v: Any) -> tuple[tuple[Any, ...], Any]:

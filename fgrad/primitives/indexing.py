@@ -16,7 +16,7 @@ from fgrad.core.primitive import Sample
 from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
 from fgrad.primitives.families import Linear, draw, shape_of
-from fgrad.primitives.index_kernels import accumulated, placed
+from fgrad.primitives.index_kernels import accumulated, placed, taken
 from fgrad.primitives.index_keys import (
     ARRAY,
     FULL,
@@ -125,7 +125,11 @@ class Gather(Linear):
     )
 
     def impl(self, x: Array, *arrays: Array, key: Key, unique: bool) -> Array:
-        return (x if type(x) is np.ndarray else np.asarray(x))[to_index(key, arrays)]
+        if type(x) is not np.ndarray:
+            x = np.asarray(x)
+        if len(key) > 1 and _takes_rows(key) and type(arrays[0]) is np.ndarray:
+            return taken(x, arrays[0])
+        return x[to_index(key, arrays)]
 
     def shape(self, x: ShapedArray, *arrays: ShapedArray, key: Key, unique: bool) -> ShapedArray:
         if arrays:
@@ -151,7 +155,14 @@ class Gather(Linear):
         x = f"np.asarray({names[0]})" if write.avals and write.avals[0].weak_type else names[0]
         # NumPy takes index arrays without axes as integers, and so makes a view.
         view = not is_basic(key) and all(not a.shape for a in write.avals[1:])
+        if len(key) > 1 and _takes_rows(key) and not view:
+            return f"{write.constant(taken, 'taken')}({x}, {names[1]})"
         return f"{x}[{index_source(key, names[1:])}]{'.copy()' if view else ''}"
+
+
+def _takes_rows(key: Key) -> bool:
+    """Whether it is one array of positions along the first axis."""
+    return key[0] == ARRAY and all(entry == FULL for entry in key[1:])
 
 
 class Place(Linear):

@@ -5,21 +5,59 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fgrad.core.aval import Array
-from fgrad.core.interpreter import replayed
+import numpy as np
+
+from fgrad.core.aval import Array, aval_of
+from fgrad.core.interpreter import Tracer, replayed
 from fgrad.core.jaxpr import ClosedJaxpr, Equation, Literal, Var
-from fgrad.core.primitive import ZERO, Zero
+from fgrad.core.primitive import ZERO, Zero, is_linear_input
+from fgrad.primitives.families import shape_of
+from fgrad.primitives.index_kernels import combined
+from fgrad.primitives.index_keys import to_index
+from fgrad.primitives.indexing import gather, place
+from fgrad.primitives.scattering import scatter_add
 from fgrad.transforms.jvp import LinearProgram
 
 __all__ = ["transpose", "transpose_eqns"]
 
-Cotangents = dict[Var, Array]
+
+class Cotangents(dict[Var, Array]):
+    """The sums of the cotangents that are known so far.
+
+    Attributes:
+        own: the variables whose sum is an array that nobody else refers to.
+    """
+
+    __slots__ = ("own",)
+
+    def __init__(self) -> None:
+        self.own: set[Var] = set()
 
 
 def accumulate(cts: Cotangents, var: Var, ct: Array) -> None:
     """Adds one more cotangent of a variable."""
     known = cts.get(var)
     cts[var] = ct if known is None else known + ct
+    cts.own.discard(var)
+
+
+def _accumulate_piece(cts: Cotangents, eqn: Equation, ct: Array, xs: Sequence[Any]) -> None:
+    """Adds the cotangent of a part of an array to that of the array: as much work as the part is large.
+
+    Were every part placed in zeros of its own, a loop over the elements of an array would take quadratic time.
+    """
+    x, arrays, total = xs[0], xs[1:], cts.get(xs[0])
+    if total is None:
+        cts[x] = place(ct, *arrays, shape=x.aval.shape, **eqn.params)
+        cts.own.add(x)
+    elif shape_of(total) != x.aval.shape or aval_of(total).dtype != aval_of(ct).dtype:
+        accumulate(cts, x, place(ct, *arrays, shape=x.aval.shape, **eqn.params))
+    elif x in cts.own and all(type(value) is not Tracer for value in (total, ct, *arrays)) and total.shape:
+        key, unique = eqn.params["key"], eqn.params["unique"]
+        combined(np.add, total, to_index(key, arrays), ct, unique, copy=False)
+    else:
+        cts[x] = scatter_add(total, ct, *arrays, **eqn.params)
+        cts.own.add(x)
 
 
 def transpose(program: LinearProgram, cts_out: Sequence[Array | Zero], *, consume: bool = False) -> list[Array | Zero]:
@@ -30,7 +68,7 @@ def transpose(program: LinearProgram, cts_out: Sequence[Array | Zero], *, consum
         cts_out: one cotangent per output.
         consume: empty the program on the way, so that residuals are freed as soon as they have been used.
     """
-    cts: Cotangents = {}
+    cts = Cotangents()
     for var, ct in zip(program.outs, cts_out, strict=True):
         if type(var) is Var and ct is not ZERO:
             accumulate(cts, var, ct)
@@ -63,7 +101,7 @@ def transpose_eqns(closed: ClosedJaxpr, known: dict[int, Array], cts_out: Sequen
         inputs = [a.value if isinstance(a, Literal) else env[a] for a in eqn.invars]
         out = eqn.primitive.bind(*inputs, **eqn.params)
         env.update(zip(eqn.outvars, out if eqn.primitive.multiple else (out,), strict=True))
-    cts: Cotangents = {}
+    cts = Cotangents()
     for atom, ct in zip(jaxpr.outvars, cts_out, strict=True):
         if ct is not ZERO and type(atom) is Var and atom in linear:
             accumulate(cts, atom, ct)
@@ -86,13 +124,20 @@ def _transpose_eqn(eqn: Equation, cts: Cotangents, env: dict[Var, Array] | None)
     if env is not None:
         xs = [env.get(x, x) if type(x) is Var else x for x in xs]
     if eqn.source is None:
-        contributions = primitive.transpose(ct, *xs, **eqn.params)
-    else:
-        token = replayed.set(eqn.source)
-        try:
-            contributions = primitive.transpose(ct, *xs, **eqn.params)
-        finally:
-            replayed.reset(token)
+        _add_contributions(eqn, ct, xs, cts)
+        return
+    token = replayed.set(eqn.source)
+    try:
+        _add_contributions(eqn, ct, xs, cts)
+    finally:
+        replayed.reset(token)
+
+
+def _add_contributions(eqn: Equation, ct: Any, xs: Sequence[Any], cts: Cotangents) -> None:
+    if eqn.primitive is gather and is_linear_input(xs[0]):
+        _accumulate_piece(cts, eqn, ct, xs)
+        return
+    contributions = eqn.primitive.transpose(ct, *xs, **eqn.params)
     for x, contribution in zip(xs, contributions, strict=True):
         if type(x) is Var and contribution is not None and contribution is not ZERO:
             accumulate(cts, x, contribution)

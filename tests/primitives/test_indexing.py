@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fgrad
 from fgrad.compiler.compiled import compile_jaxpr
 from fgrad.core import ShapedArray, aval_of, format_jaxpr
 from fgrad.errors import InvalidIndexError, OutOfBoundsError, ShapeError
-from fgrad.primitives.index_kernels import accumulated, placed
+from fgrad.primitives.index_kernels import accumulated, combined, placed
 from fgrad.primitives.index_keys import ARRAY, FULL, index_source, indexed_shape, slice_entry, to_index
 from fgrad.primitives.indexing import gather, place
 from fgrad.transforms.stage import trace
@@ -177,3 +178,38 @@ def test_placed_is_fresh() -> None:
     out[:] = 2
     assert v.tolist() == [1, 1, 1]
     assert isinstance(placed(np.float64(2.0), (), ()), np.float64)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int64])
+@pytest.mark.parametrize("shape", [(600,), (40,), (600, 20), (40, 20), (100_000, 3), (20, 30, 4)])
+@pytest.mark.parametrize("most", [4, 20])
+def test_many_values_are_added_at_their_positions(shape: tuple[int, ...], most: int, dtype: Any) -> None:
+    """Every way in which values that meet are added up."""
+    rng = np.random.default_rng(0)
+    flat = np.concatenate([rng.integers(0, most, 100), -1 - rng.permutation(min(shape[0], 400))])
+    v = rng.integers(-9, 9, (flat.size, *shape[1:])).astype(dtype)
+    for index, values in (((flat,), v), ((flat[:0],), v[:0]), ((np.unique(flat),), v[: np.unique(flat).size])):
+        expected = np.zeros(shape, dtype)
+        np.add.at(expected, index, values)
+        found = accumulated(values, index, shape)
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == dtype
+        start = rng.integers(-9, 9, shape).astype(dtype)
+        np.testing.assert_array_equal(combined(np.add, start, index, values, False), start + expected)
+        largest = start.copy()
+        if dtype is not np.complex128:
+            np.maximum.at(largest, index, values)
+            np.testing.assert_array_equal(combined(np.maximum, start, index, values, False), largest)
+
+
+@pytest.mark.parametrize("index", [np.array([[1, -1], [0, 1]]), np.array([1], np.uint64), np.zeros(0, np.int64), 2])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_are_taken_as_by_indexing(index: Any, order: Any) -> None:
+    x = np.asarray(np.arange(12.0).reshape(4, 3), order=order)
+    index = np.asarray(index)
+    for f in (lambda x, i: x[i], fgrad.jit(lambda x, i: x[i])):
+        np.testing.assert_array_equal(f(x, index), x[index])
+    found = gather(x, index, key=(ARRAY, FULL), unique=False)
+    np.testing.assert_array_equal(found, x[index])
+    with pytest.raises(IndexError, match="index 4 is out of bounds for axis 0 with size 4"):
+        gather(x, np.array([4]), key=(ARRAY, FULL), unique=False)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fgrad
 from fgrad.core import ZERO
 from fgrad.core.aval import aval_of
 from fgrad.transforms.jvp import linearize, record_linear
@@ -86,3 +87,46 @@ def test_a_function_that_is_not_linear_is_refused() -> None:
     program = record_linear(lambda x: [np.sin(x)], [aval_of(X)], None)
     with pytest.raises(NotImplementedError, match="`sin` declares no `transpose`"):
         transpose(program, [CT])
+
+
+def test_parts_of_an_array_are_added_up_in_place() -> None:
+    """A loop over the elements of an array takes linear time: no part is placed in zeros of its own but the first."""
+
+    def f(x: Any) -> Any:
+        total = x[0] * x[1:3].sum()
+        for k in range(4):
+            total = total + x[k] * x[-1] ** 2
+        return total + (x[np.array([1, 1, 3])] * x[:3]).sum()
+
+    x = np.array([1.0, -2.0, 0.5, 3.0])
+    closed = fgrad.make_jaxpr(fgrad.grad(f))(x)
+    names = [eqn.primitive.name for eqn in closed.eqns]
+    assert names.count("place") == 1
+    assert names.count("scatter_add") == 11
+    expected = [
+        (f(x + 1e-6 * e) - f(x - 1e-6 * e)) / 2e-6 for e in np.eye(4)
+    ]  # fmt: skip
+    np.testing.assert_allclose(fgrad.grad(f)(x), expected, rtol=1e-7)
+    np.testing.assert_allclose(fgrad.jit(fgrad.grad(f))(x), expected, rtol=1e-7)
+    np.testing.assert_allclose(closed(x)[0], expected, rtol=1e-7)
+    hessian = fgrad.hessian(f)(x)
+    np.testing.assert_allclose(hessian, fgrad.jit(fgrad.jacfwd(fgrad.grad(f)))(x))
+    np.testing.assert_allclose(hessian, hessian.T)
+
+
+def test_what_is_added_up_in_place_is_nobody_elses() -> None:
+    """The cotangent that comes in, and one that goes to two values, are left as they are."""
+
+    def f(x: Any) -> Any:
+        y = x * 1.0
+        z = y + 0.0
+        return y + z, z[1], y[1:], y[1]
+
+    x = np.arange(3.0)
+    _, pullback = fgrad.vjp(f, x)
+    cts = (np.ones(3), np.float64(1.0), np.ones(2), np.float64(1.0))
+    for _ in range(2):
+        (ct,) = pullback(cts)
+        np.testing.assert_array_equal(ct, [2.0, 5.0, 3.0])
+    np.testing.assert_array_equal(cts[0], np.ones(3))
+    np.testing.assert_array_equal(cts[2], np.ones(2))
