@@ -9,7 +9,7 @@ import numpy as np
 
 from fgrad.compiler.plain import RAISED, plain_numbers, typed_numbers, write_plain
 from fgrad.compiler.plan import Plan
-from fgrad.compiler.source import Body, Names, Source, operand, write_body
+from fgrad.compiler.source import Body, Names, Source, can_write, operand, write_body
 from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Literal, Var
 from fgrad.core.writer import Writer
@@ -43,14 +43,20 @@ class CountedLoop:
         self.num_carry = num_carry
 
     def write(self, closed: ClosedJaxpr, plan: Plan, arguments: Sequence[str]) -> Source:
-        return self._written(
-            closed, arguments, lambda names, writer: write_body(plan, names, writer, "        ", ends=False)
-        )
+        def body(names: Names, writer: Writer, targets: dict[Var, str]) -> Body:
+            return write_body(plan, names, writer, "        ", ends=False, targets=targets)
+
+        return self._written(closed, arguments, body)
 
     def write_plain(self, closed: ClosedJaxpr, arguments: Sequence[str], step: Function) -> Source:
-        return self._written(closed, arguments, lambda names, writer: _guarded(closed, names, writer, step))
+        return self._written(closed, arguments, lambda names, writer, _: _guarded(closed, names, writer, step))
 
-    def _written(self, closed: ClosedJaxpr, arguments: Sequence[str], write: Callable[[Names, Writer], Body]) -> Source:
+    def _written(
+        self,
+        closed: ClosedJaxpr,
+        arguments: Sequence[str],
+        write: Callable[[Names, Writer, dict[Var, str]], Body],
+    ) -> Source:
         writer = Writer()
         names = Names(writer, arguments, closed)
         jaxpr, middle = closed.jaxpr, self.num_consts + self.num_carry
@@ -63,9 +69,13 @@ class CountedLoop:
         given = [*(names[v] for v in jaxpr.invars[:middle]), *arrays, *stacks, order]
         head = [f"def loop({', '.join(given)}):", f"    for {i} in {order}:"]
         head += [f"        {names[v]} = {array}[{i}]" for v, array in zip(rows, arrays, strict=True)]
-        body = write(names, writer)
+        rows_of = {y: f"{stack}[{i}]" for y, stack in zip(ys, stacks, strict=True)}
+        writable = {v for eqn in closed.eqns if can_write(eqn) for v in eqn.outvars}
+        targets = {v: row for v, row in rows_of.items() if type(v) is Var and v in writable}
+        body = write(names, writer, targets)
+        others = [(f"{s}[{i}]", y) for s, y in zip(stacks, ys, strict=True) if targets.get(y) != f"{s}[{i}]"]  # type: ignore[arg-type]
         tail = [
-            *(f"        {s}[{i}] = {operand(y, names, writer)}" for s, y in zip(stacks, ys, strict=True)),
+            *(f"        {row} = {operand(y, names, writer)}" for row, y in others),
             *_passed_on(carry, jaxpr.outvars, names, writer),
             f"    return {_tuple([names[v] for v in carry])}",
         ]

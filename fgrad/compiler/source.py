@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fgrad.compiler.plan import Plan, Step
 from fgrad.compiler.scalars import scalar_expression
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Literal, Var
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Literal, Var
 from fgrad.core.printer import variable_names
 from fgrad.core.writer import Writer
 from fgrad.errors import SourceLine
+from fgrad.primitives.elementwise import Elementwise
 
-__all__ = ["Body", "Names", "Source", "operand", "result", "write_body", "write_source"]
+__all__ = ["Body", "Names", "Source", "can_write", "operand", "result", "write_body", "write_source"]
 
 
 class Source(NamedTuple):
@@ -54,7 +55,15 @@ class Body(NamedTuple):
     places: list[SourceLine | None]
 
 
-def write_body(plan: Plan, names: Names, writer: Writer, indent: str, *, ends: bool = True) -> Body:
+def write_body(
+    plan: Plan,
+    names: Names,
+    writer: Writer,
+    indent: str,
+    *,
+    ends: bool = True,
+    targets: Mapping[Var, str] | None = None,
+) -> Body:
     """The statements of a planned program.
 
     Args:
@@ -63,20 +72,23 @@ def write_body(plan: Plan, names: Names, writer: Writer, indent: str, *, ends: b
         writer: names everything else.
         indent: stands in front of every line.
         ends: the function returns after it; in a loop, arrays would live on through the next step.
+        targets: expressions of arrays that some of the variables are to be computed in (see `can_write`).
     """
     lines: list[str] = []
     places: list[SourceLine | None] = []
     last: SourceLine | None = None
     place = None
-    for step in plan.steps:
-        text = _statement(step, names, writer)
+    for planned in plan.steps:
+        target = targets.get(planned.eqn.outvars[0]) if targets and planned.eqn.outvars else None
+        step = planned if target is None else planned._replace(overwrite=None)
+        text = _statement(step, names, writer, target)
         here = _comment(step.eqn.source) if step.eqn.source is not None else place
         lines.append(indent + text + (f"  # {here}" if here != place else ""))
         last = step.eqn.source or last
         places.append(last)
         place = here
         dead = [names[v] for v in step.drop if step.overwrite is None or v is not step.eqn.invars[step.overwrite]]
-        if dead and not (ends and step is plan.steps[-1]):
+        if dead and not (ends and planned is plan.steps[-1]):
             lines.append(f"{indent}del {', '.join(dead)}")
             places.append(last)
     return Body(lines, places)
@@ -121,13 +133,20 @@ class Names:
         return name
 
 
-def _statement(step: Step, names: Names, writer: Writer) -> str:
+def can_write(eqn: Equation) -> bool:
+    """Whether the code of an equation can write its result into any array of its type."""
+    if not isinstance(eqn.primitive, Elementwise) or not eqn.outvars[0].aval.shape:
+        return False
+    return eqn.primitive.inplace([a.aval for a in eqn.invars], eqn.outvars[0].aval, **eqn.params)
+
+
+def _statement(step: Step, names: Names, writer: Writer, target: str | None = None) -> str:
     eqn = step.eqn
     inputs = [operand(a, names, writer) for a in eqn.invars]
     number = scalar_expression(eqn, inputs)
     if number is not None:
         return f"{names[eqn.outvars[0]]} = {number}"
-    out = inputs[step.overwrite] if step.overwrite is not None else None
+    out = inputs[step.overwrite] if step.overwrite is not None else target
     writer.avals = [a.aval for a in eqn.invars]
     expression = eqn.primitive.lower(writer, inputs, out, **eqn.params)
     if step.overwrite is not None:

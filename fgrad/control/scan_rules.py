@@ -28,6 +28,7 @@ from fgrad.transforms.jaxprs import (
     to_front,
     zeros_like,
 )
+from fgrad.transforms.rowwise import over_rows, split_rows
 
 __all__ = ["linearize_scan", "run_loop", "scan_p"]
 
@@ -48,10 +49,10 @@ class Scan(BodyPrimitive):
         consts, init, xs = _parts(args, num_consts, num_carry)
         split = split_invariant(jaxpr, num_consts, num_carry) if length else None
         if split is None:
-            return run_loop(jaxpr, consts, init, xs, length, reverse)
+            return run_prepared(jaxpr, consts, init, xs, length, reverse)
         fixed = body_function(split.outer)(*consts)
         passed = fixed[: len(split.inner.jaxpr.invars) - len(args)]
-        found = run_loop(split.inner, [*passed, *consts], init, xs, length, reverse)
+        found = run_prepared(split.inner, [*passed, *consts], init, xs, length, reverse)
         return [
             np.repeat(np.asarray(fixed[i])[None], length, 0) if taken_out else found[i] for taken_out, i in split.places
         ]
@@ -167,6 +168,29 @@ def _listed(avals: Sequence[ShapedArray]) -> str:
 
 def _nz(ts: Tangents) -> Mask:
     return tuple(t is not ZERO for t in ts)
+
+
+def run_prepared(
+    jaxpr: ClosedJaxpr,
+    consts: Sequence[Array],
+    init: Sequence[Array],
+    xs: Sequence[Array],
+    length: int,
+    reverse: bool,
+) -> list[Array]:
+    """Runs the loop of a scan; what needs no carry, such as the product of all rows with a matrix, is computed first.
+
+    What it takes is at most 64 MiB.
+    """
+    split = split_rows(jaxpr, len(consts), len(init)) if length >= _MANY_ROWS else None
+    if split is None or not split.fits(length):
+        return run_loop(jaxpr, consts, init, xs, length, reverse)
+    program = over_rows(split.rows, len(consts), length)
+    passed = body_function(program, length)(*feed(consts, jaxpr.in_avals), *xs)
+    return run_loop(split.inner, consts, init, [*passed, *(xs[i] for i in split.used)], length, reverse)
+
+
+_MANY_ROWS = 8
 
 
 def run_loop(

@@ -236,10 +236,11 @@ def _remaining(rank: int, *used: Axes) -> Axes:
 
 
 class _View(NamedTuple):
-    """What is done to an operand before it is multiplied; `None` where nothing is."""
+    """What is done to an operand before it is multiplied, in this order; `None` where nothing is."""
 
     axes: Axes | None
     shape: Axes | None
+    flip: bool = False
     copy: bool = False
 
 
@@ -286,6 +287,8 @@ def _viewed(x: Any, view: _View) -> Any:
         x = x.transpose(view.axes)
     if view.shape is not None:
         x = x.reshape(view.shape)
+    if view.flip:
+        x = x.mT
     return np.ascontiguousarray(x) if view.copy else x
 
 
@@ -316,8 +319,8 @@ def _recipe(numbers: DimensionNumbers, x: Axes, y: Axes, conjugating: bool) -> _
     count = math.prod([x[i] for i in x_sum])
     x_axes, y_axes = (*x_batch, *x_free, *x_sum), (*y_batch, *y_sum, *y_free)
     if not rows:
-        left = _view(x, x_axes, (*([math.prod(free)] if free else []), count))
-        right = _view(y, y_axes, (count, *([math.prod(other)] if other else [])))
+        left = _matrices(x, ((), x_free, x_sum)) if free else _view(x, x_axes, (count,))
+        right = _matrices(y, ((), y_sum, y_free)) if other else _view(y, y_axes, (count,))
         shape = None if len(free) < 2 and len(other) < 2 else (*free, *other)
         return _Recipe(np.dot, left, right, shape)
     if not free and not other and not conjugating:
@@ -330,9 +333,9 @@ def _recipe(numbers: DimensionNumbers, x: Axes, y: Axes, conjugating: bool) -> _
     many = math.prod(rows) >= _MANY
     if many and _runs_along_rows(len(x) - 1 in x_batch, len(y) - 1 in y_batch, m, n, count):
         return _Recipe(np.einsum, _AS_IT_IS, _AS_IT_IS, subscripts=(_subscripts(numbers, len(x), len(y)),))
-    left = _view(x, x_axes, (*rows, m, count), len(x) - 1 in x_batch)
+    left = _matrices(x, (x_batch, x_free, x_sum), len(x) - 1 in x_batch)
     tiny = many and len(y) - 1 in y_contract and len(x) - 1 in x_contract and count * n <= _TINY
-    right = _view(y, y_axes, (*rows, count, n), len(y) - 1 in y_batch or tiny)
+    right = _matrices(y, (y_batch, y_sum, y_free), len(y) - 1 in y_batch or tiny)
     return _Recipe(np.matmul, left, right, shape)
 
 
@@ -342,7 +345,8 @@ _MANY = 16
 _WIDE = 16
 """Columns from which on an outer product by `np.multiply` is faster than by BLAS (1.5 times)."""
 _TINY = 64
-"""Elements up to which it pays to copy a transposed second factor (1.5 to 2 times as fast)."""
+"""Elements up to which it pays to copy a transposed second factor (1.5 to 2 times as fast). Besides, before NumPy 2.3
+`np.matmul` multiplies matrices without BLAS whose last axis, along memory, is not one of theirs."""
 _LONG = 1024
 """Terms up to which rows are summed one after the other."""
 
@@ -372,14 +376,23 @@ def _subscripts(numbers: DimensionNumbers, x_rank: int, y_rank: int) -> str:
     return f"{''.join(left)},{''.join(right)}->{''.join(out)}"
 
 
-def _view(given: Axes, axes: Axes, shape: Axes, copy: bool = False) -> _View:
-    """Axes in another order, then another shape; copied where BLAS takes it in that order faster.
+def _matrices(given: Axes, groups: tuple[Axes, Axes, Axes], copy: bool = False) -> _View:
+    """A stack of matrices, from the axes of the stack, of the rows and of the columns. Where the axes are in order the
+    other way round, so that merging them takes no copy, the matrices are transposed."""
+    stack, rows, columns = groups
+    shape = [given[a] for a in stack]
+    merged = len(rows) != 1 or len(columns) != 1
+    flip = merged and (*stack, *columns, *rows) == tuple(range(len(given))) != (*stack, *rows, *columns)
+    shape += [math.prod(given[a] for a in axes) for axes in ((columns, rows) if flip else (rows, columns))]
+    order = (*stack, *columns, *rows) if flip else (*stack, *rows, *columns)
+    return _view(given, order, tuple(shape))._replace(flip=flip, copy=copy)
 
-    Before NumPy 2.3 `np.matmul` multiplies matrices without BLAS whose last axis, along memory, is not one of theirs.
-    """
+
+def _view(given: Axes, axes: Axes, shape: Axes) -> _View:
+    """Axes in another order, then another shape."""
     ordered = tuple([given[a] for a in axes])
     kept = None if axes == tuple(range(len(axes))) else axes
-    return _View(kept, None if ordered == shape else shape, copy)
+    return _View(kept, None if ordered == shape else shape)
 
 
 def _summing_order(x_contract: Axes, y_contract: Axes) -> tuple[Axes, Axes]:
@@ -414,4 +427,6 @@ def _source_of(name: str, view: _View) -> str:
         name = f"{name}.T" if view.axes == (1, 0) else f"np.transpose({name}, {view.axes})"
     if view.shape is not None:
         name = f"np.reshape({name}, {view.shape})"
+    if view.flip:
+        name = f"{name}.mT"
     return f"np.ascontiguousarray({name})" if view.copy else name

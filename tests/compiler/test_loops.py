@@ -1,0 +1,73 @@
+"""Loops as NumPy code: what a step stacks is computed in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import fgrad
+import fgrad.numpy as fnp
+from fgrad.compiler import compiled
+from fgrad.compiler.loops import CountedLoop
+from fgrad.compiler.plan import plan
+from fgrad.core import aval_of
+from fgrad.transforms.stage import trace
+
+X = np.array([0.5, -1.0, 2.0])
+
+
+def source(f: Any, *args: Any, carry: int = 1) -> list[str]:
+    closed = compiled.optimize(trace(f, [aval_of(a) for a in args]))
+    text = CountedLoop(0, carry).write(closed, plan(closed.jaxpr), ["h", "x"][: len(args)]).text
+    return [line.split("  #")[0].strip() for line in text.splitlines()[2:]]
+
+
+def test_results_are_written_where_they_are_stacked() -> None:
+    def step(h: Any, x: Any) -> list[Any]:
+        h = np.tanh(h * x + 1.0)
+        return [h, h, h * h, x]
+
+    assert source(step, X, X) == [
+        "x = x_rows[i]",
+        "a = np.multiply(h, x)",
+        "a = np.add(a, 1.0, out=a)",
+        "b = np.tanh(a, out=y0_rows[i])",
+        "c = np.multiply(b, b, out=y1_rows[i])",
+        "y2_rows[i] = x",
+        "h = b",
+        "return (h,)",
+    ]
+
+
+def test_a_result_that_is_stacked_twice() -> None:
+    lines = source(lambda h, x: [h, fnp.sin(x), x + 1.0, fnp.sin(x)], X, X)
+    assert lines == [
+        "x = x_rows[i]",
+        "a = np.sin(x, out=y2_rows[i])",
+        "b = np.add(x, 1.0, out=y1_rows[i])",
+        "y0_rows[i] = a",
+        "return (h,)",
+    ]
+    last, ys = fgrad.lax.scan(lambda h, x: (np.sin(h), (np.sin(h), np.sin(h))), X, None, length=40)
+    np.testing.assert_array_equal(ys[0], ys[1])
+    np.testing.assert_array_equal(ys[0][-1], last)
+    assert not np.shares_memory(ys[0], ys[1])
+    assert not np.shares_memory(ys[0], last)
+
+
+def test_what_is_stacked_is_not_overwritten_by_later_steps() -> None:
+    def step(h: Any, x: Any) -> Any:
+        a = h + x
+        b = a * 2.0
+        return np.exp(-b * b), (a, b[::-1], b, np.sin(a[0]))
+
+    xs = np.arange(90.0).reshape(30, 3) / 50
+    for reverse in (False, True):
+        last, ys = fgrad.lax.scan(step, X, xs, reverse=reverse)
+        h: Any = X
+        for i in range(30)[:: -1 if reverse else 1]:
+            h, rows = step(h, xs[i])
+            for stack, row in zip(ys, rows, strict=True):
+                np.testing.assert_array_equal(stack[i], row)
+        np.testing.assert_array_equal(last, h)
