@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fgrad.compiler.plan import Plan, Step, plan
+from fgrad.compiler.source import can_write
 from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, inner_jaxprs
 from fgrad.primitives.choice import LARGE
@@ -107,6 +108,7 @@ class _Memory:
         self.planned: Plan = plan(jaxpr)
         self.block: dict[Var, _Block] = {}
         self.scattered: set[Var] = set()  # views whose elements do not lie in order
+        self.stacked: set[Var] = set()  # computed in arrays that are there anyway
         self.live = self.peak = 0
 
     def run(self) -> int:
@@ -116,11 +118,16 @@ class _Memory:
             self.live += _size(atom.aval) if copied else 0
         return max(self.peak, self.live)
 
+    def _overwrites(self, step: Step) -> bool:
+        return step.overwrite is not None and step.eqn.outvars[0] not in self.stacked
+
     def loop(self, carry: Sequence[Var]) -> int:
         """The most bytes that a loop holds at once whose body is the program, with a carry of its own.
 
-        Every turn finds the names that the one before has left.
+        Every turn finds the names that the one before has left. What is stacked is computed in place, where it can be.
         """
+        ys = {a for a in self.jaxpr.outvars[len(carry) :] if type(a) is Var}
+        self.stacked = {v for eqn in self.jaxpr.eqns if can_write(eqn) for v in eqn.outvars if v in ys}
         for _ in range(3):
             self._turn(ends=False)
             new = [self.block.get(a) if type(a) is Var else None for a in self.jaxpr.outvars[: len(carry)]]
@@ -135,13 +142,16 @@ class _Memory:
             for v in step.eqn.outvars:
                 self._bind(step, v)
             self.peak = max(self.peak, self.live + workspace)
-            taken = step.eqn.invars[step.overwrite] if step.overwrite is not None else None
+            taken = step.eqn.invars[step.overwrite] if self._overwrites(step) else None  # type: ignore[index]
             if number != last:
                 for v in step.drop:
                     if v is not taken:
                         self._name(v, None)
 
     def _bind(self, step: Step, v: Var) -> None:
+        if v in self.stacked:
+            self._name(v, None)
+            return
         if step.overwrite is not None:  # the name of the operand is that of the result
             atom = step.eqn.invars[step.overwrite]
             block = self.block.pop(atom, None)  # type: ignore[arg-type]

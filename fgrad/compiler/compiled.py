@@ -14,6 +14,7 @@ from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.inline import inline
 from fgrad.compiler.loops import Loop
+from fgrad.compiler.pieces import joined_pieces
 from fgrad.compiler.plain import is_plain, may_be_plain, plain_numbers, plain_program, typed_numbers
 from fgrad.compiler.plan import Plan, plan
 from fgrad.compiler.products import sums_of_products
@@ -66,7 +67,7 @@ def _forget(filename: str) -> None:
 
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The passes from jaxpr to jaxpr."""
-    return without_barriers(sums_of_products(simplify(inline(closed))))
+    return without_barriers(sums_of_products(joined_pieces(simplify(inline(closed)))))
 
 
 def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequence[str] | None = None) -> Compiled:
