@@ -15,7 +15,9 @@ from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Literal, Var
 from fgrad.core.printer import variable_names
 from fgrad.core.writer import Writer
 from fgrad.errors import SourceLine
+from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.joining import concatenate
 
 __all__ = ["Body", "Names", "Source", "can_write", "operand", "result", "write_body", "write_source"]
 
@@ -134,10 +136,15 @@ class Names:
 
 
 def can_write(eqn: Equation) -> bool:
-    """Whether the code of an equation can write its result into any array of its type."""
-    if not isinstance(eqn.primitive, Elementwise) or not eqn.outvars[0].aval.shape:
+    """Whether the code of an equation can write its result into any array of its type whose elements lie in order."""
+    primitive, avals = eqn.primitive, [a.aval for a in eqn.invars]
+    if primitive.multiple or not eqn.outvars[0].aval.shape:
         return False
-    return eqn.primitive.inplace([a.aval for a in eqn.invars], eqn.outvars[0].aval, **eqn.params)
+    if primitive is dot_general:
+        return dot_general.can_write(avals, **eqn.params)
+    if isinstance(primitive, Elementwise):
+        return primitive.inplace(avals, eqn.outvars[0].aval, **eqn.params)
+    return primitive is concatenate
 
 
 def _statement(step: Step, names: Names, writer: Writer, target: str | None = None) -> str:

@@ -161,7 +161,12 @@ class DotGeneral(Bilinear):
         *,
         dimension_numbers: DimensionNumbers,
     ) -> str:
-        return _expression(names, write.avals, dimension_numbers)
+        expression = _expression(names, write.avals, dimension_numbers)
+        return expression if out is None else f"{expression.removesuffix(')')}, out={out})"
+
+    def can_write(self, avals: Sequence[ShapedArray], *, dimension_numbers: DimensionNumbers) -> bool:
+        """Whether the lowered expression can write its result into a given array, which lies in order."""
+        return not dimension_numbers[1][0] and len(dimension_numbers[0][0]) == 1 and [a.ndim for a in avals] == [2, 2]
 
 
 dot_general = DotGeneral()

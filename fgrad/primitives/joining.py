@@ -60,6 +60,10 @@ class Concatenate(Joining):
     def impl(self, *xs: Array, axis: int) -> Array:
         return np.concatenate(xs, axis)
 
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axis: int) -> str:
+        expression = super().lower(write, names, None, axis=axis)
+        return expression if out is None else f"{expression.removesuffix(')')}, out={out})"
+
     def shape(self, *xs: ShapedArray, axis: int) -> ShapedArray:
         self.check(xs, axis, xs[0].ndim if xs else 0)
         x = xs[0]

@@ -40,6 +40,25 @@ def test_results_are_written_where_they_are_stacked() -> None:
     ]
 
 
+def test_products_and_joined_pieces_are_written_where_they_are_stacked() -> None:
+    a = np.arange(9.0).reshape(3, 3) / 9
+    lines = source(lambda h, x: [fnp.concatenate((x, h))[:3], x @ x.T, fnp.concatenate((h, x), axis=1)], a, a)
+    assert any(line.startswith("d = np.dot(x, ") and line.endswith(", out=y0_rows[i])") for line in lines)
+    assert any(line.endswith("= np.concatenate((h, x), axis=1, out=y1_rows[i])") for line in lines)
+
+    def step(h: Any, x: Any) -> Any:
+        out = fnp.tanh(h @ x)
+        return out, (h @ x.T, fnp.concatenate((h, out), axis=1), x @ x[0])
+
+    xs = np.random.default_rng(0).normal(size=(30, 3, 3))
+    _, ys = fgrad.lax.scan(step, a, xs)
+    h: Any = a
+    for i, x in enumerate(xs):
+        h, rows = step(h, x)
+        for stack, row in zip(ys, rows, strict=True):
+            np.testing.assert_allclose(stack[i], row, rtol=1e-12)
+
+
 def test_a_result_that_is_stacked_twice() -> None:
     lines = source(lambda h, x: [h, fnp.sin(x), x + 1.0, fnp.sin(x)], X, X)
     assert lines == [
