@@ -123,21 +123,15 @@ def _transpose_eqn(eqn: Equation, cts: Cotangents, env: dict[Var, Array] | None)
     xs: list[Any] = [a.value if type(a) is Literal else a for a in eqn.invars]
     if env is not None:
         xs = [env.get(x, x) if type(x) is Var else x for x in xs]
-    if eqn.source is None:
-        _add_contributions(eqn, ct, xs, cts)
-        return
-    token = replayed.set(eqn.source)
+    token = replayed.set(eqn.source) if eqn.source is not None else None
     try:
-        _add_contributions(eqn, ct, xs, cts)
+        if primitive is gather and is_linear_input(xs[0]):
+            _accumulate_piece(cts, eqn, ct, xs)
+            return
+        contributions = primitive.transpose(ct, *xs, **eqn.params)
     finally:
-        replayed.reset(token)
-
-
-def _add_contributions(eqn: Equation, ct: Any, xs: Sequence[Any], cts: Cotangents) -> None:
-    if eqn.primitive is gather and is_linear_input(xs[0]):
-        _accumulate_piece(cts, eqn, ct, xs)
-        return
-    contributions = eqn.primitive.transpose(ct, *xs, **eqn.params)
+        if token is not None:
+            replayed.reset(token)
     for x, contribution in zip(xs, contributions, strict=True):
         if type(x) is Var and contribution is not None and contribution is not ZERO:
             accumulate(cts, x, contribution)
