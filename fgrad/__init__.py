@@ -9,6 +9,7 @@ from fgrad.api.grad import grad, value_and_grad
 from fgrad.api.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from fgrad.api.jit import jit
 from fgrad.api.linear import jvp, linear_transpose, linearize, vjp
+from fgrad.api.retracing import disable_jit, no_retrace
 from fgrad.api.trace import ShapeDtypeStruct, eval_shape, make_jaxpr
 from fgrad.api.vmap import vmap
 from fgrad.control.checkpoint import checkpoint, remat
@@ -44,6 +45,7 @@ __all__ = [
     "custom_rule",
     "custom_vjp",
     "debug",
+    "disable_jit",
     "errors",
     "eval_shape",
     "fisher_vp",
@@ -66,6 +68,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_jaxpr",
+    "no_retrace",
     "nth_derivative",
     "numpy",
     "optim",

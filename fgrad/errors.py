@@ -35,6 +35,7 @@ __all__ = [
     "NonScalarOutputError",
     "OutOfBoundsError",
     "OutputTypeError",
+    "RetraceError",
     "ShapeError",
     "TracerArrayConversionError",
     "TracerAttributeError",
@@ -98,6 +99,10 @@ class TreeStructureError(FgradError, ValueError, TypeError):
 
 class UnhashableStaticError(FgradError, ValueError, TypeError):
     """A static argument of `jit` cannot be hashed."""
+
+
+class RetraceError(FgradError, RuntimeError):
+    """A compiled function would have been traced where `no_retrace` forbids it."""
 
 
 class CheckError(FgradError, AssertionError):

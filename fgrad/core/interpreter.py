@@ -71,7 +71,10 @@ class Interpreter(Generic[State]):
         enclosing: the nearest interpreter that does, this one or one outwards.
         verb: what the user called (`grad`, `jit`, …), for error messages.
         function: the user's function, for error messages.
+        as_python: whether compiled functions and control flow run as Python in its extent; `None`: as they do around.
     """
+
+    as_python: bool | None = None
 
     def __init__(self, verb: str, function: Callable[..., Any] | None = None, *, closed: bool = False) -> None:
         self.parent = parent = current.get()
