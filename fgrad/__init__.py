@@ -19,7 +19,7 @@ from fgrad.control.stop_gradient import stop_gradient
 from fgrad.version import __version__
 
 if TYPE_CHECKING:
-    from fgrad import ad_checkpoint, custom_derivatives, debug, implicit, lax, optim, random, sparse, testing
+    from fgrad import ad_checkpoint, custom_derivatives, debug, export, implicit, lax, optim, random, sparse, testing
     from fgrad.api.curvature import fisher_vp, ggn_vp
     from fgrad.api.higher_order import laplacian, nth_derivative
     from fgrad.api.jet import jet
@@ -48,6 +48,7 @@ __all__ = [
     "disable_jit",
     "errors",
     "eval_shape",
+    "export",
     "fisher_vp",
     "flatten_util",
     "float0",
@@ -91,6 +92,7 @@ _ROOMS = {
     "checkpoint_policies": "fgrad.control.checkpoint_policies",
     "custom_derivatives": "fgrad.custom_derivatives",
     "debug": "fgrad.debug",
+    "export": "fgrad.export",
     "implicit": "fgrad.implicit",
     "lax": "fgrad.lax",
     "optim": "fgrad.optim",

@@ -24,6 +24,7 @@ __all__ = [
     "CheckError",
     "ConcretizationTypeError",
     "ConvergenceError",
+    "ExportError",
     "FgradError",
     "ImmutableTracerError",
     "InvalidIndexError",
@@ -103,6 +104,10 @@ class UnhashableStaticError(FgradError, ValueError, TypeError):
 
 class RetraceError(FgradError, RuntimeError):
     """A compiled function would have been traced where `no_retrace` forbids it."""
+
+
+class ExportError(FgradError, TypeError):
+    """A function cannot be written as a module that needs NumPy alone."""
 
 
 class CheckError(FgradError, AssertionError):
