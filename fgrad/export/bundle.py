@@ -115,15 +115,20 @@ class Bundle:
             raise UnexportableError(f"the function `{inner.__qualname__}` of {module}")
         return self._global(module, inner.__name__)
 
-    def method(self, owner: Primitive, name: str) -> str:
-        """The name of a function that does what a method of a primitive does."""
-        key = (type(owner), name)
+    def method(self, owner: Primitive, name: str, above: type | None = None) -> str:
+        """The name of a function that does what a method of a primitive does.
+
+        Args:
+            owner: the primitive.
+            name: the method.
+            above: a class whose own method is passed over, as by `super()` in it.
+        """
+        classes = type(owner).__mro__
+        cls = next(c for c in classes[classes.index(above) + 1 if above else 0 :] if name in vars(c))
+        key = (type(owner), cls, name)
         known = self._names.get(key)
         if known is not None:
             return known
-        for cls in type(owner).__mro__:
-            if name in vars(cls):
-                break
         found = vars(cls)[name]
         function = getattr(found, "__func__", found)
         if not isinstance(function, FunctionType):
@@ -135,7 +140,7 @@ class Bundle:
         tree = file.definitions[cls.__name__]
         assert isinstance(tree, ast.ClassDef)
         node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
-        text = _Rewriter(self, file, cls.__module__, node, owner).text(alias)
+        text = _Rewriter(self, file, cls.__module__, node, owner, cls).text(alias)
         self.definitions.append(text)
         return alias
 
@@ -164,7 +169,7 @@ class Bundle:
             return alias
         self._refuse(module, name)
         if name in file.definitions:
-            self.definitions.append(_Rewriter(self, file, module, file.definitions[name], None).text(alias))
+            self.definitions.append(_Rewriter(self, file, module, file.definitions[name]).text(alias))
         else:
             self.definitions.append(f"{alias} = {self._value_source(value, name)}\n")
         return alias
@@ -191,8 +196,16 @@ class Bundle:
 class _Rewriter:
     """Copies one definition."""
 
-    def __init__(self, bundle: Bundle, file: _File, module: str, node: ast.stmt, owner: Primitive | None) -> None:
-        self.bundle, self.file, self.module, self.node, self.owner = bundle, file, module, node, owner
+    def __init__(
+        self,
+        bundle: Bundle,
+        file: _File,
+        module: str,
+        node: ast.stmt,
+        owner: Primitive | None = None,
+        cls: type | None = None,
+    ) -> None:
+        self.bundle, self.file, self.module, self.node, self.owner, self.cls = bundle, file, module, node, owner, cls
         self.local = _local_names(node)
         self.edits: list[_Edit] = []
 
@@ -252,6 +265,9 @@ class _Rewriter:
             if self.owner is not None:
                 self.edits.append(_Edit(*self.file.span(node), self._attribute(self.owner, node.attr)))
             return
+        if self.owner is not None and isinstance(node, ast.Attribute) and ast.unparse(node.value) == "super()":
+            self.edits.append(_Edit(*self.file.span(node), self.bundle.method(self.owner, node.attr, self.cls)))
+            return
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id not in self.local:
             owner = getattr(sys.modules[self.module], node.value.id, None)
             if isinstance(owner, Primitive):
@@ -270,8 +286,6 @@ class _Rewriter:
                 self._visit_all(child)
 
     def _visit_name(self, node: ast.Name) -> None:
-        if node.id == "super":
-            raise UnexportableError(f"`super` in {self.module}")
         if node.id in self.local or node.id == "self":
             return
         name = self.bundle.name(self.module, node.id)

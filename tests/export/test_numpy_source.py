@@ -18,6 +18,7 @@ import pytest
 import fgrad
 import fgrad.numpy as fnp
 from fgrad import lax, random
+from fgrad.core.primitive import registry
 from fgrad.errors import ArgumentError, ExportError
 from fgrad.export import to_numpy_source
 from fgrad.primitives.softmax import reduce_logsumexp
@@ -359,3 +360,37 @@ def test_what_is_no_name_and_no_function() -> None:
         to_numpy_source(1.0)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="values that are being traced"):
         fgrad.grad(lambda x: len(to_numpy_source(np.sin, x)) * x)(1.0)
+
+
+def samples() -> list[Any]:
+    """Every declared primitive, but those that run programs of the user's, with each of its samples."""
+    found = []
+    for name, primitive in sorted(registry.items()):
+        for k, sample in enumerate(primitive.samples):
+            if not type(primitive).__module__.startswith(("fgrad.control", "fgrad.core")):
+                found.append(pytest.param(primitive, sample, id=f"{name}-{k}"))
+    return found
+
+
+@pytest.mark.parametrize(("primitive", "sample"), samples())
+def test_every_primitive(primitive: Any, sample: Any) -> None:
+    rng = np.random.default_rng(1)
+    args = [a(rng) if callable(a) else a for a in sample.args]
+
+    def f(*xs: Any) -> Any:
+        return primitive.bind(*xs, **sample.params)
+
+    try:
+        text = to_numpy_source(f, *args, name="exported")
+    except ExportError as error:
+        assert "SciPy" in str(error)  # noqa: PT017
+        return
+    assert "import fgrad" not in text
+    namespace: dict[str, Any] = {}
+    exec(text, namespace)
+    assert not [v for v in namespace.values() if str(getattr(v, "__module__", "")).startswith("fgrad")]
+    with np.errstate(all="ignore"):
+        expected, found = fgrad.jit(f)(*args), namespace["exported"](*args)
+    for x, y in zip(fgrad.tree.leaves(found), fgrad.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(x, y)
+        assert np.asarray(x).dtype == np.asarray(y).dtype
