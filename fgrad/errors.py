@@ -33,6 +33,7 @@ __all__ = [
     "MissingRuleError",
     "NonConcreteBooleanIndexError",
     "NonDifferentiableError",
+    "NonFiniteError",
     "NonScalarOutputError",
     "OutOfBoundsError",
     "OutputTypeError",
@@ -108,6 +109,10 @@ class RetraceError(FgradError, RuntimeError):
 
 class ExportError(FgradError, TypeError):
     """A function cannot be written as a module that needs NumPy alone."""
+
+
+class NonFiniteError(FgradError, FloatingPointError):
+    """An operation in the extent of `fgrad.debug.nans` made a NaN, or an infinity."""
 
 
 class CheckError(FgradError, AssertionError):

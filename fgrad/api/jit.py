@@ -21,7 +21,7 @@ from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs, function_name, parameter_names
 from fgrad.core.interpreter import Tracer, current
 from fgrad.core.jaxpr import ClosedJaxpr
-from fgrad.core.modes import runs_as_python
+from fgrad.core.modes import runs_as_python, watched
 from fgrad.errors import ArgumentError, FgradError, UnhashableStaticError, hide_frames, message, public, unveil
 from fgrad.transforms.batch import named_axes
 from fgrad.transforms.stage import trace
@@ -198,7 +198,7 @@ class Jitted(Generic[P, R_co]):
     def _first(self, args: Any, kwargs: Any, key: Hashable) -> Any:
         """A call with a new signature, or one that is itself being traced."""
         if runs_as_python():
-            return call(self.__wrapped__, args, kwargs, "jit")
+            return self._as_python(args, kwargs)
         trees, names = self._dynamic(args, kwargs)
         leaves, _ = flat_leaves(trees, names, "jit")
         traced = self._cache.get(key)
@@ -219,6 +219,28 @@ class Jitted(Generic[P, R_co]):
                 traced.function = traced.compile().function
             return traced.outdef.unflatten(traced.function(*leaves))
         return traced.outdef.unflatten(jit_call(*captured, *leaves, jaxpr=traced.jaxpr, name=self._name))
+
+    def _as_python(self, args: Any, kwargs: Any) -> Any:
+        """A call of the function itself; where operations are watched, on arguments that tell of them."""
+        trees, names = self._dynamic(args, kwargs)
+        leaves, treedef = flatten(trees)
+        extent = watched(leaves)
+        if extent is None:
+            return call(self.__wrapped__, args, kwargs, "jit")
+        positional, named = self._given(args, kwargs, treedef.unflatten(extent.xs), names)
+        outs, outdef = flat_outputs(call(self.__wrapped__, positional, named, "jit"), "jit", self.__wrapped__)
+        return outdef.unflatten(extent.values(outs))
+
+    def _given(
+        self, args: Sequence[Any], kwargs: dict[str, Any], values: Sequence[Any], names: Sequence[str]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call, with other values for those that are not static."""
+        positions = [i for i in range(len(args)) if not self._is_static(i)]
+        positional, named = list(args), dict(kwargs)
+        for i, value in zip(positions, values, strict=False):
+            positional[i] = value
+        named.update(zip(names[len(positions) :], values[len(positions) :], strict=True))
+        return positional, named
 
     def _is_static(self, place: int | str) -> bool:
         return place in (self._static_nums if isinstance(place, int) else self._static_names)
@@ -274,19 +296,13 @@ class Jitted(Generic[P, R_co]):
     ) -> tuple[_Traced, list[Array]]:
         """Traces a call. Values of outer transforms that the function closes over become leading arguments."""
         trees, names = self._dynamic(args, kwargs)
-        positions = [i for i in range(len(args)) if not self._is_static(i)]
-        keys = names[len(positions) :]
         leaves, treedef = flatten(trees)
         avals = [getattr(x, "aval", None) or aval_of(x) for x in leaves]
         outdef: Any = None
 
         def flat(*xs: Array) -> list[Array]:
             nonlocal outdef
-            values = treedef.unflatten(xs)
-            positional, named = list(args), dict(kwargs)
-            for i, value in zip(positions, values, strict=False):
-                positional[i] = value
-            named.update(zip(keys, values[len(positions) :], strict=True))
+            positional, named = self._given(args, kwargs, treedef.unflatten(xs), names)
             out = call(self.__wrapped__, positional, named, "jit")
             outs, outdef = flat_outputs(out, "jit", self.__wrapped__)
             return outs
