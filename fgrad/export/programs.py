@@ -7,7 +7,7 @@ from typing import Any
 
 from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.inline import inline
-from fgrad.compiler.plan import Plan, plan
+from fgrad.compiler.plan import Plan, Step, plan
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Names, operand, result, write_body
 from fgrad.core.aval import ShapedArray
@@ -49,7 +49,8 @@ class Programs:
         eqns = [self._checked(eqn) for eqn in program.eqns]
         jaxpr = program.jaxpr
         program = ClosedJaxpr(Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars, eqns), program.consts)
-        return program, plan(program.jaxpr)
+        planned = plan(program.jaxpr)
+        return program, planned._replace(steps=[Step(s.eqn, s.overwrite, s.drop) for s in planned.steps])
 
     def function(self, closed: ClosedJaxpr, hint: str) -> str:
         """Defines a function of flat arguments that returns a tuple; returns its name."""
