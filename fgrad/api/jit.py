@@ -13,8 +13,9 @@ import numpy as np
 
 from fgrad.api.retracing import CacheEntry, CacheInfo, Miss, Signature, explain_miss, forbid_retrace
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis
-from fgrad.compiler.compiled import Compiled, compile_jaxpr
+from fgrad.compiler.compiled import Compiled
 from fgrad.compiler.failures import explain
+from fgrad.compiler.shared import compile_shared
 from fgrad.control.call import close_over
 from fgrad.control.jit_call import jit_call
 from fgrad.core.aval import Array, ShapedArray, aval_of
@@ -53,7 +54,7 @@ class _Traced:
         self.function: Callable[..., tuple[Any, ...]] | None = None
 
     def compile(self) -> Compiled:
-        return compile_jaxpr(self.jaxpr, self.name, self.arguments)
+        return compile_shared(self.jaxpr, self.name, self.arguments)
 
 
 @public
