@@ -108,7 +108,7 @@ def test_errors_are_told_at_the_users_line_as_long_as_any_function_lives() -> No
     f(X, i * 0), g(X, i * 0)
     del f
     gc.collect()
-    with pytest.raises(OutOfBoundsError, match="test_shared.py"):
+    with pytest.raises(OutOfBoundsError, match=r"test_shared\.py"):
         g(X, i)
 
 
