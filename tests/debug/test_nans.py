@@ -152,3 +152,28 @@ def test_programs_recorded_before() -> None:
         push(1.0)
         with pytest.raises(FloatingPointError):
             fgrad.jit(push)(np.nan)
+
+
+LOOPS: dict[str, Callable[..., Any]] = {
+    "scan": lambda x: lax.scan(lambda c, row: (c * row, np.sin(c)), x[0], x)[1].sum(),
+    "fori": lambda x: lax.fori_loop(0, 4, lambda i, c: c * 1.5 + i, x).sum(),
+    "while": lambda x: lax.while_loop(lambda c: c.sum() < 50.0, lambda c: c * 1.5, x).sum(),
+    "cond": lambda x: lax.cond(x[0] > 0, lambda x: x * x, np.sin, x).sum(),
+    "map": lambda x: lax.map(lambda row: row * row, x).sum(),
+    "sort": lambda x: (np.sort(x) * np.arange(2.0)).sum(),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize(
+    "wrap",
+    [fgrad.jit, fgrad.value_and_grad, fgrad.hessian, lambda f: lambda x: fgrad.vmap(f)(np.stack([x, x - 1.0]))],
+    ids=["jit", "grad", "hessian", "vmap"],
+)
+def test_control_flow_has_the_same_results(name: str, wrap: Callable[..., Any]) -> None:
+    expected = wrap(LOOPS[name])(X)
+    with debug.nans():
+        found = wrap(LOOPS[name])(X)
+    for a, b in zip(fgrad.tree.leaves(found), fgrad.tree.leaves(expected), strict=True):
+        assert isinstance(a, (np.ndarray, np.generic))
+        np.testing.assert_allclose(a, b, rtol=1e-12)
