@@ -144,6 +144,14 @@ class Bundle:
         self.definitions.append(text)
         return alias
 
+    def memory(self, owner: Primitive, name: str) -> str:
+        """The name of a dict in which a primitive remembers what it has computed; it begins empty."""
+        key = (owner, name)
+        if key not in self._names:
+            alias = self._names[key] = self._fresh(f"{owner.name}_{name.strip('_')}")
+            self.definitions.append(f"{alias} = {{}}\n")
+        return self._names[key]
+
     def name(self, module: str, name: str) -> str:
         """What a global name of one of fgrad's modules is called in the new module."""
         if name not in vars(sys.modules[module]):
@@ -297,6 +305,8 @@ class _Rewriter:
         value = getattr(owner, attribute)
         if isinstance(value, MethodType) and value.__self__ is owner:
             return self.bundle.method(owner, attribute)
+        if isinstance(value, dict) and attribute in vars(owner):
+            return self.bundle.memory(owner, attribute)
         return self.bundle._value_source(value, attribute)
 
     def _visit_arguments(self, node: ast.arguments) -> None:
