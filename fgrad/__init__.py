@@ -9,6 +9,7 @@ from fgrad.api.grad import grad, value_and_grad
 from fgrad.api.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from fgrad.api.jit import jit
 from fgrad.api.linear import jvp, linear_transpose, linearize, vjp
+from fgrad.api.retracing import disable_jit, no_retrace
 from fgrad.api.trace import ShapeDtypeStruct, eval_shape, make_jaxpr
 from fgrad.api.vmap import vmap
 from fgrad.control.checkpoint import checkpoint, remat
@@ -18,7 +19,7 @@ from fgrad.control.stop_gradient import stop_gradient
 from fgrad.version import __version__
 
 if TYPE_CHECKING:
-    from fgrad import ad_checkpoint, custom_derivatives, debug, implicit, lax, optim, random, sparse, testing
+    from fgrad import ad_checkpoint, custom_derivatives, debug, export, implicit, lax, optim, random, sparse, testing
     from fgrad.api.curvature import fisher_vp, ggn_vp
     from fgrad.api.higher_order import laplacian, nth_derivative
     from fgrad.api.jet import jet
@@ -44,8 +45,10 @@ __all__ = [
     "custom_rule",
     "custom_vjp",
     "debug",
+    "disable_jit",
     "errors",
     "eval_shape",
+    "export",
     "fisher_vp",
     "flatten_util",
     "float0",
@@ -66,6 +69,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_jaxpr",
+    "no_retrace",
     "nth_derivative",
     "numpy",
     "optim",
@@ -88,6 +92,7 @@ _ROOMS = {
     "checkpoint_policies": "fgrad.control.checkpoint_policies",
     "custom_derivatives": "fgrad.custom_derivatives",
     "debug": "fgrad.debug",
+    "export": "fgrad.export",
     "implicit": "fgrad.implicit",
     "lax": "fgrad.lax",
     "optim": "fgrad.optim",

@@ -24,6 +24,7 @@ __all__ = [
     "CheckError",
     "ConcretizationTypeError",
     "ConvergenceError",
+    "ExportError",
     "FgradError",
     "ImmutableTracerError",
     "InvalidIndexError",
@@ -32,9 +33,11 @@ __all__ = [
     "MissingRuleError",
     "NonConcreteBooleanIndexError",
     "NonDifferentiableError",
+    "NonFiniteError",
     "NonScalarOutputError",
     "OutOfBoundsError",
     "OutputTypeError",
+    "RetraceError",
     "ShapeError",
     "TracerArrayConversionError",
     "TracerAttributeError",
@@ -98,6 +101,18 @@ class TreeStructureError(FgradError, ValueError, TypeError):
 
 class UnhashableStaticError(FgradError, ValueError, TypeError):
     """A static argument of `jit` cannot be hashed."""
+
+
+class RetraceError(FgradError, RuntimeError):
+    """A compiled function would have been traced where `no_retrace` forbids it."""
+
+
+class ExportError(FgradError, TypeError):
+    """A function cannot be written as a module that needs NumPy alone."""
+
+
+class NonFiniteError(FgradError, FloatingPointError):
+    """An operation in the extent of `fgrad.debug.nans` made a NaN, or an infinity."""
 
 
 class CheckError(FgradError, AssertionError):

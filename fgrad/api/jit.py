@@ -5,20 +5,24 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from types import MethodType
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
+from fgrad.api.retracing import CacheEntry, CacheInfo, Miss, Signature, explain_miss, forbid_retrace
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis
-from fgrad.compiler.compiled import Compiled, compile_jaxpr
+from fgrad.compiler.compiled import Compiled
 from fgrad.compiler.failures import explain
+from fgrad.compiler.shared import compile_shared
 from fgrad.control.call import close_over
 from fgrad.control.jit_call import jit_call
-from fgrad.core.aval import Array, aval_of
+from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import call, check_callable, flat_leaves, flat_outputs, function_name, parameter_names
 from fgrad.core.interpreter import Tracer, current
 from fgrad.core.jaxpr import ClosedJaxpr
+from fgrad.core.modes import runs_as_python, watched
 from fgrad.errors import ArgumentError, FgradError, UnhashableStaticError, hide_frames, message, public, unveil
 from fgrad.transforms.batch import named_axes
 from fgrad.transforms.stage import trace
@@ -36,17 +40,21 @@ R_co = TypeVar("R_co", covariant=True)
 class _Traced:
     """A function, traced for one signature; compiled when it is first run by itself."""
 
-    __slots__ = ("arguments", "function", "jaxpr", "name", "outdef")
+    __slots__ = ("arguments", "function", "hits", "jaxpr", "name", "outdef", "signature")
 
-    def __init__(self, jaxpr: ClosedJaxpr, outdef: PyTreeDef, name: str, arguments: list[str]) -> None:
+    def __init__(
+        self, jaxpr: ClosedJaxpr, outdef: PyTreeDef, name: str, arguments: list[str], signature: Signature
+    ) -> None:
         self.jaxpr = jaxpr
         self.outdef = outdef
         self.name = name
         self.arguments = arguments
+        self.signature = signature
+        self.hits = 0
         self.function: Callable[..., tuple[Any, ...]] | None = None
 
     def compile(self) -> Compiled:
-        return compile_jaxpr(self.jaxpr, self.name, self.arguments)
+        return compile_shared(self.jaxpr, self.name, self.arguments)
 
 
 @public
@@ -104,6 +112,8 @@ class Jitted(Generic[P, R_co]):
         self._static_nums, self._static_names = _static_arguments(fun, static_argnums, static_argnames)
         self._cache: dict[Hashable, _Traced] = {}
         self._treedef: PyTreeDef | None = None
+        self._misses = 0
+        self._last_miss: Miss | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
@@ -122,6 +132,7 @@ class Jitted(Generic[P, R_co]):
                 # Inside of a vmap with a name the program depends on the axes that collectives may be over.
                 axes = named_axes() if current.get() is not None else ()
                 return self._first(args, kwargs, (*key, axes) if axes else key)  # type: ignore[no-any-return]
+            traced.hits += 1
             return traced.outdef.unflatten(traced.function(*leaves))  # type: ignore[no-any-return]
         except Exception as error:
             try:
@@ -142,31 +153,95 @@ class Jitted(Generic[P, R_co]):
     @public
     def lower(self, *args: P.args, **kwargs: P.kwargs) -> Lowered:
         """The program for the signature of some arguments (arrays, or `ShapeDtypeStruct`), without running it."""
-        traced, captured = self._trace(args, kwargs)
+        traced, captured = self._trace(args, kwargs, self._signature_of(args, kwargs))
         if captured:
             what = f"`{self._name}` closes over values that are being traced, so that its program is not complete."
             raise ArgumentError(message(what, cure="Call lower outside of the transform, or pass them as arguments."))
         return Lowered(traced)
 
     def clear_cache(self) -> None:
-        """Forgets every traced signature."""
+        """Forgets every traced signature, and what `cache_info` counts."""
         self._cache.clear()
+        self._treedef, self._misses, self._last_miss = None, 0, None
+
+    def cache_info(self) -> CacheInfo:
+        """What is kept: hits, misses, currsize, and an entry for every signature.
+
+        >>> import fgrad, numpy as np
+        >>> double = fgrad.jit(lambda x: 2 * x)
+        >>> [double(np.ones(n)).size for n in (3, 3, 4)]
+        [3, 3, 4]
+        >>> print(double.cache_info())
+        1 hits, 2 misses, 2 programs
+          x: f64[3]: 1 hits, 1 equations
+          x: f64[4]: 0 hits, 1 equations
+        """
+        programs = list(self._cache.values())
+        entries = [CacheEntry(str(t.signature), t.hits, len(t.jaxpr.eqns), t.function is not None) for t in programs]
+        return CacheInfo(sum(t.hits for t in programs), self._misses, len(programs), tuple(entries))
+
+    def explain_last_miss(self) -> Miss | None:
+        """Why the last call that was traced had to be: what differs from the nearest signature that was known.
+
+        `None` if there was no such call.
+
+        >>> import fgrad, numpy as np
+        >>> total = fgrad.jit(lambda params: params["w"].sum() + params["b"])
+        >>> total({"w": np.ones(3), "b": 0.0}), total({"w": np.ones(3), "b": 0})
+        (np.float64(3.0), np.float64(3.0))
+        >>> total.explain_last_miss()
+        `<lambda>` was traced again:
+          params['b'] is a Python int, where it was a Python float
+          (the nearest known signature: params['b']: float, params['w']: f64[3])
+        """
+        return self._last_miss
 
     def _first(self, args: Any, kwargs: Any, key: Hashable) -> Any:
         """A call with a new signature, or one that is itself being traced."""
+        if runs_as_python():
+            return self._as_python(args, kwargs)
         trees, names = self._dynamic(args, kwargs)
         leaves, _ = flat_leaves(trees, names, "jit")
         traced = self._cache.get(key)
         captured: list[Array] = []
         if traced is None:
-            traced, captured = self._trace(args, kwargs)
+            signature = self._signature_of(args, kwargs)
+            miss = explain_miss(self._name, signature, [t.signature for t in self._cache.values()])
+            forbid_retrace(miss)
+            traced, captured = self._trace(args, kwargs, signature)
+            self._misses += 1
+            self._last_miss = replace(miss, captured=tuple(c.interpreter.describe() for c in captured))
             if not captured:
                 self._cache[key] = traced
+        else:
+            traced.hits += 1
         if current.get() is None and not captured:
             if traced.function is None:
                 traced.function = traced.compile().function
             return traced.outdef.unflatten(traced.function(*leaves))
         return traced.outdef.unflatten(jit_call(*captured, *leaves, jaxpr=traced.jaxpr, name=self._name))
+
+    def _as_python(self, args: Any, kwargs: Any) -> Any:
+        """A call of the function itself; where operations are watched, on arguments that tell of them."""
+        trees, names = self._dynamic(args, kwargs)
+        leaves, treedef = flatten(trees)
+        extent = watched(leaves)
+        if extent is None:
+            return call(self.__wrapped__, args, kwargs, "jit")
+        positional, named = self._given(args, kwargs, treedef.unflatten(extent.xs), names)
+        outs, outdef = flat_outputs(call(self.__wrapped__, positional, named, "jit"), "jit", self.__wrapped__)
+        return outdef.unflatten(extent.values(outs))
+
+    def _given(
+        self, args: Sequence[Any], kwargs: dict[str, Any], values: Sequence[Any], names: Sequence[str]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call, with other values for those that are not static."""
+        positions = [i for i in range(len(args)) if not self._is_static(i)]
+        positional, named = list(args), dict(kwargs)
+        for i, value in zip(positions, values, strict=False):
+            positional[i] = value
+        named.update(zip(names[len(positions) :], values[len(positions) :], strict=True))
+        return positional, named
 
     def _is_static(self, place: int | str) -> bool:
         return place in (self._static_nums if isinstance(place, int) else self._static_names)
@@ -203,31 +278,39 @@ class Jitted(Generic[P, R_co]):
         trees += [(kwargs[k], k) for k in order if not self._is_static(k)]
         return tuple(x for x, _ in trees), [name for _, name in trees]
 
-    def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Traced, list[Array]]:
+    def _signature_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature:
+        """What a call is traced for, by the names of its arguments."""
+        structures: dict[str, PyTreeDef] = {}
+        leaves: dict[str, dict[str, ShapedArray]] = {}
+        for x, name in zip(*self._dynamic(args, kwargs), strict=True):
+            paths, structures[name] = flatten_with_path(x)
+            leaves[name] = {
+                f"{name}{keystr(path)}": getattr(leaf, "aval", None) or aval_of(leaf) for path, leaf in paths
+            }
+        names = parameter_names(self.__wrapped__, len(args))
+        static = {names[i]: x for i, x in enumerate(args) if self._is_static(i)}
+        static.update((k, x) for k, x in kwargs.items() if self._is_static(k))
+        return Signature(structures, leaves, static, named_axes() if current.get() is not None else ())
+
+    def _trace(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], signature: Signature
+    ) -> tuple[_Traced, list[Array]]:
         """Traces a call. Values of outer transforms that the function closes over become leading arguments."""
         trees, names = self._dynamic(args, kwargs)
-        positions = [i for i in range(len(args)) if not self._is_static(i)]
-        keys = names[len(positions) :]
         leaves, treedef = flatten(trees)
         avals = [getattr(x, "aval", None) or aval_of(x) for x in leaves]
         outdef: Any = None
 
         def flat(*xs: Array) -> list[Array]:
             nonlocal outdef
-            values = treedef.unflatten(xs)
-            positional, named = list(args), dict(kwargs)
-            for i, value in zip(positions, values, strict=False):
-                positional[i] = value
-            named.update(zip(keys, values[len(positions) :], strict=True))
+            positional, named = self._given(args, kwargs, treedef.unflatten(xs), names)
             out = call(self.__wrapped__, positional, named, "jit")
             outs, outdef = flat_outputs(out, "jit", self.__wrapped__)
             return outs
 
         closed, captured = close_over(trace(flat, avals, "jit", self.__wrapped__))
-        arguments = [
-            f"{name}{keystr(path)}" for x, name in zip(trees, names, strict=True) for path, _ in flatten_with_path(x)[0]
-        ]
-        return _Traced(closed, outdef, self._name, arguments), captured
+        arguments = [place for leaves in signature.leaves.values() for place in leaves]
+        return _Traced(closed, outdef, self._name, arguments, signature), captured
 
 
 class Lowered:

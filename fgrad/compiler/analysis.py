@@ -12,6 +12,7 @@ from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, inner_jaxprs
 from fgrad.primitives.choice import LARGE
 from fgrad.primitives.elementwise import Elementwise
+from fgrad.transforms.invariant import split_invariant
 
 __all__ = ["CostAnalysis", "MemoryAnalysis", "Work", "analyse_cost", "analyse_memory"]
 
@@ -56,7 +57,7 @@ class CostAnalysis:
     """The work that a compiled program does.
 
     A program that is run in a loop counts once for every turn that is known, and once where the number of turns is not
-    known; of several branches the dearest counts.
+    known; what does not vary in a loop counts once. Of several branches the dearest counts, for every row that chooses.
 
     Attributes:
         flops: floating-point operations: one per element of an element-wise operation, two per term of a product of
@@ -121,6 +122,13 @@ class _Memory:
     def _overwrites(self, step: Step) -> bool:
         return step.overwrite is not None and step.eqn.outvars[0] not in self.stacked
 
+    def branch(self) -> int:
+        """The most bytes that are held at once where results are copied after all else has been let go."""
+        self._turn(ends=True)
+        blocks = {id(b): b for b in (self.block.get(a) for a in self.jaxpr.outvars if type(a) is Var) if b is not None}
+        copies = [a.aval for a, copied in zip(self.jaxpr.outvars, self.planned.copies, strict=True) if copied]
+        return max(self.peak, sum(b.size for b in blocks.values()) + sum(map(_size, copies)))
+
     def loop(self, carry: Sequence[Var]) -> int:
         """The most bytes that a loop holds at once whose body is the program, with a carry of its own.
 
@@ -155,6 +163,7 @@ class _Memory:
         if step.overwrite is not None:  # the name of the operand is that of the result
             atom = step.eqn.invars[step.overwrite]
             block = self.block.pop(atom, None)  # type: ignore[arg-type]
+            self._name(v, None)  # what it referred to in the turn before
             if block is not None:
                 self.block[v] = block
             return
@@ -222,7 +231,32 @@ def _workspace(eqn: Equation, optimize: Optimize) -> int:
         return _COPYING.get(eqn.primitive.name, 0) * _size(eqn.invars[0].aval) if eqn.invars else 0
     if {"length", "num_consts", "num_carry"} <= eqn.params.keys():
         return _loop(eqn, optimize)
-    return max(_Memory(_body(program, optimize), optimize).run() for program in inner)
+    if "cond_jaxpr" in eqn.params:
+        return _endless_loop(eqn, optimize)
+    rows = _rows(eqn)
+    return max(_within(_body(program, optimize), optimize, rows) for program in inner)
+
+
+def _within(body: Jaxpr, optimize: Optimize, rows: int | None) -> int:
+    """What a program takes whose results are those of the equation that runs it, or rows of them."""
+    held = _Memory(body, optimize).branch()
+    return held - sum(_size(a.aval) for a in body.outvars) if rows is None else held * rows
+
+
+def _rows(eqn: Equation) -> int | None:
+    """For how many rows an equation runs a program of one row; `None` where it runs it as it stands."""
+    if eqn.primitive.name not in ("cond_rows", "while_rows"):
+        return None
+    return eqn.outvars[0].aval.shape[0] if eqn.outvars else 1
+
+
+def _endless_loop(eqn: Equation, optimize: Optimize) -> int:
+    """What a loop that ends by a condition takes besides its operands and results."""
+    cond, body = (_body(eqn.params[key], optimize) for key in ("cond_jaxpr", "body_jaxpr"))
+    carry = body.invars[eqn.params["num_body"] :]
+    held = max(_Memory(body, optimize).loop(carry), _Memory(cond, optimize).run())
+    rows = _rows(eqn) or 1
+    return max(0, rows * held - sum(_size(v.aval) for v in eqn.outvars))
 
 
 def _loop(eqn: Equation, optimize: Optimize) -> int:
@@ -258,26 +292,51 @@ _Counts = dict[str, tuple[int, int]]
 
 
 def _counted(jaxpr: Jaxpr, optimize: Optimize) -> _Counts:
-    counts: _Counts = {}
-    for eqn in jaxpr.eqns:
-        for name, (flops, touched) in _work(eqn, optimize).items():
-            before = counts.get(name, (0, 0))
-            counts[name] = before[0] + flops, before[1] + touched
-    return counts
+    return _sum([_work(eqn, optimize) for eqn in jaxpr.eqns])
 
 
 def _work(eqn: Equation, optimize: Optimize) -> _Counts:
     """Operations and bytes of one equation, by primitive."""
     inner = [p for _, p in inner_jaxprs(eqn.params)]
+    if {"length", "num_consts", "num_carry"} <= eqn.params.keys():
+        return _loop_work(eqn, optimize)
     if inner:
         counted = [_counted(_body(p, optimize), optimize) for p in inner]
-        dearest = max(counted, key=lambda counts: sum(work[1] for work in counts.values()))
-        turns = eqn.params.get("length", 1)
-        return {name: (turns * flops, turns * touched) for name, (flops, touched) in dearest.items()}
+        if "cond_jaxpr" in eqn.params:
+            return _times(_rows(eqn) or 1, _sum(counted))
+        return _times(_rows(eqn) or 1, max(counted, key=lambda counts: sum(work[1] for work in counts.values())))
     if eqn.primitive.is_view(**eqn.params):
         return {}
     touched = sum(a.aval.size * a.aval.dtype.itemsize for a in _arrays([*eqn.invars, *eqn.outvars]))
     return {eqn.primitive.name: (_flops(eqn), touched)}
+
+
+def _loop_work(eqn: Equation, optimize: Optimize) -> _Counts:
+    """The work of a scan: its body in every turn, what does not vary once, and rows of results written to stacks."""
+    params = eqn.params
+    num_carry, length = params["num_carry"], params["length"]
+    split = split_invariant(params["jaxpr"], params["num_consts"], num_carry) if length else None
+    outer, inner = (None, params["jaxpr"]) if split is None else (split.outer, split.inner)
+    stacked = sum(_size(v.aval) for v in eqn.outvars[num_carry:])
+    parts = [_times(length, _counted(_body(inner, optimize), optimize))]
+    if outer is not None:
+        parts.append(_counted(_body(outer, optimize), optimize))
+    if stacked:
+        parts.append({eqn.primitive.name: (0, 2 * stacked)})
+    return _sum(parts)
+
+
+def _times(count: int, counts: _Counts) -> _Counts:
+    return {name: (count * flops, count * touched) for name, (flops, touched) in counts.items()}
+
+
+def _sum(parts: Sequence[_Counts]) -> _Counts:
+    total: _Counts = {}
+    for counts in parts:
+        for name, (flops, touched) in counts.items():
+            before = total.get(name, (0, 0))
+            total[name] = before[0] + flops, before[1] + touched
+    return total
 
 
 def _arrays(atoms: Sequence[Atom]) -> list[Atom]:

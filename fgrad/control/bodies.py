@@ -7,17 +7,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fgrad.compiler.compiled import body_function
 from fgrad.compiler.failures import explain
+from fgrad.compiler.fingerprint import fingerprint
 from fgrad.control.call import Call
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import flat_leaves
-from fgrad.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, Literal, Var
+from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fgrad.core.primitive import Primitive, is_linear_input
 from fgrad.transforms.jaxprs import cached, zeros_like
 from fgrad.transforms.jvp import linearize
@@ -166,7 +166,7 @@ def _widen(body: Body, position: dict[int, int], consts: Sequence[Array]) -> Clo
 def intern(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The one object that stands for all programs equal to this one, which has no constants."""
     try:
-        key = _fingerprint(closed.jaxpr)
+        key = fingerprint(closed.jaxpr)
         hash(key)
     except TypeError:
         return closed
@@ -176,44 +176,6 @@ def intern(closed: ClosedJaxpr) -> ClosedJaxpr:
         if len(_programs) > _KEPT:
             _programs.popitem(last=False)
     return known
-
-
-def _fingerprint(jaxpr: Jaxpr) -> Hashable:
-    """What two programs that compute the same, equation by equation, at the same lines, have in common."""
-    number: dict[Var, int] = {v: i for i, v in enumerate(jaxpr.invars)}
-
-    def atom(a: Atom) -> Hashable:
-        return (type(a.value), repr(a.value)) if isinstance(a, Literal) else number[a]
-
-    key: list[Hashable] = [tuple(v.aval for v in jaxpr.invars)]
-    for eqn in jaxpr.eqns:
-        inputs = tuple(map(atom, eqn.invars))
-        for v in eqn.outvars:
-            number[v] = len(number)
-        params = tuple((name, _parameter(value)) for name, value in eqn.params.items())
-        key.append((eqn.primitive, inputs, params, len(eqn.outvars), eqn.source))
-    key.append(tuple(map(atom, jaxpr.outvars)))
-    return tuple(key)
-
-
-def _parameter(value: Any) -> Hashable:
-    """What two equal parameters have in common.
-
-    Raises:
-        TypeError: the parameter may hold arrays of the user's, in a program or a closure: it is not to be remembered.
-    """
-    if isinstance(value, tuple):
-        return (type(value), *map(_parameter, value))
-    if isinstance(value, ClosedJaxpr) and not len(value.consts):
-        return _fingerprint(value.jaxpr)
-    if isinstance(value, ClosedJaxpr) or (callable(value) and not isinstance(value, type) and not _is_plain(value)):
-        raise TypeError(f"{type(value).__name__} is not remembered")
-    return (type(value), repr(value)) if isinstance(value, (int, float, complex)) else value
-
-
-def _is_plain(function: Any) -> bool:
-    """Whether a callable is a function that closes over nothing."""
-    return isinstance(function, FunctionType) and function.__closure__ is None
 
 
 def transpose_by_linearizing(

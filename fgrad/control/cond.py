@@ -10,6 +10,7 @@ import numpy as np
 from fgrad.control.bodies import Body, block, share_constants, trace_body
 from fgrad.control.carry import fit_numbers
 from fgrad.control.cond_rules import cond_p, known_branch
+from fgrad.control.python_loops import known_value
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import (
     call,
@@ -128,6 +129,10 @@ def _choose(
     index: Array, branches: list[Callable[..., Any]], operands: tuple[Any, ...], verb: str, names: list[str]
 ) -> Any:
     leaves, treedef = flat_leaves(operands, parameter_names(branches[0], len(operands)), verb)
+    known = known_value(index)
+    if known is not None:
+        chosen_fun = branches[min(max(int(known), 0), len(branches) - 1) if verb == "switch" else 1 - int(known)]
+        return call(chosen_fun, treedef.unflatten(leaves), {}, verb)
     avals = [aval_of(x) for x in leaves]
     traced = [_trace(branch, avals, treedef, verb, None) for branch in branches]
     for branch, fun, name in zip(traced[1:], branches[1:], names[1:], strict=True):

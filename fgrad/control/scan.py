@@ -7,10 +7,12 @@ from typing import Any
 
 from fgrad.control.bodies import Body, flat_tree, trace_body
 from fgrad.control.carry import Carry, Naming, fit_numbers, flat_carry, settle
+from fgrad.control.python_loops import python_scan
 from fgrad.control.scan_rules import scan_p
 from fgrad.control.segments import check_segments, segmented, unrolled
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import check_callable, flat_outputs, function_name, place_of
+from fgrad.core.modes import runs_as_python
 from fgrad.errors import ArgumentError, OutputTypeError, ShapeError, message, public
 from fgrad.tree.table import describe
 
@@ -86,6 +88,8 @@ def run_scan(
     rows, rowsdef = flat_tree(xs, "xs", verb)
     length = _length(rows, xs, length, verb)
     check_segments(checkpoint, every, unroll, verb)
+    if length and runs_as_python():
+        return python_scan(lambda state, x: _pair(f(state, x), naming), init, rows, rowsdef, length, reverse)
     row_avals = [ShapedArray(a.shape[1:], a.dtype) for a in map(aval_of, rows)]
     outdef: Any = None
 

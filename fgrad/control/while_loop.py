@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 
 from fgrad.control.bodies import Body, flat_tree, trace_body
 from fgrad.control.carry import Carry, Naming, fit_numbers, flat_carry, settle
+from fgrad.control.python_loops import python_while
 from fgrad.control.segments import check_segments
 from fgrad.control.while_rules import while_p
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.boundary import check_callable, flat_outputs, function_name
+from fgrad.core.modes import runs_as_python
 from fgrad.errors import OutputTypeError, ShapeError, message, public
 from fgrad.tree import flatten
 from fgrad.tree.table import describe
@@ -66,6 +68,10 @@ def run_while_loop(
     """`while_loop`, for functions that are made of it: messages speak of them."""
     verb = naming.verb
     check_segments(checkpoint, None, 1, verb)
+    if runs_as_python():
+        init_val, ended = python_while(lambda value: _truth(cond_fun(value), cond_fun), body_fun, init_val)
+        if ended:
+            return init_val
     leaves, treedef = flat_tree(init_val, naming.parameter, verb)
 
     def trace(carry: Carry, avals: list[ShapedArray]) -> Body:

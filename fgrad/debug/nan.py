@@ -80,7 +80,7 @@ _CALLS = ("jit", "checkpoint")
 class Watch(Interpreter[State]):
     """Computes every operation. The states are pairs of a value and what made it, or what it depends on, not finite."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any] | None) -> None:
         super().__init__("explain_nan", function, closed=True)
         self.phase = "forward"
         self.rule: tuple[str, Sequence[Array]] | None = None

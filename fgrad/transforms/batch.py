@@ -11,6 +11,7 @@ import numpy as np
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.interpreter import Interpreter, Tracer, current, lift
 from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr, inner_jaxprs
+from fgrad.core.modes import watched
 from fgrad.core.primitive import Primitive
 
 __all__ = ["AxisSize", "Batch", "batch", "named_axes", "uses_axis"]
@@ -147,8 +148,12 @@ def batch(
     function: Any = None,
 ) -> tuple[list[Array], list[int | None]]:
     """Maps a flat function over an axis of each argument; the results with the axis that is mapped in each."""
+    extent = watched(xs)
+    if extent is not None:
+        xs = extent.xs
     interpreter = Batch(size, function=function or f)
     with interpreter:
         outs = f(*[interpreter.argument(x, dim) for x, dim in zip(xs, dims, strict=True)])
         mapped = [interpreter.mapped(y) for y in outs]
-    return [y for y, _ in mapped], [dim for _, dim in mapped]
+    ys = [y for y, _ in mapped]
+    return ys if extent is None else extent.values(ys), [dim for _, dim in mapped]

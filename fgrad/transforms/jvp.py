@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact, tangent_aval
 from fgrad.core.interpreter import Interpreter, Tracer, lift
 from fgrad.core.jaxpr import Equation, Literal, Var
+from fgrad.core.modes import Watched, watched
 from fgrad.core.primitive import ZERO, Primitive, Zero
 from fgrad.transforms.stage import Stage
 
@@ -93,10 +94,15 @@ def jvp(
 
     Where the tangents are being recorded, `mode` is `Linearize`.
     """
+    extent = watched([*xs, *ts])
+    if extent is not None:
+        xs, ts = extent.xs[: len(xs)], extent.xs[len(xs) :]
     interpreter = mode("jvp", function or f)
     with interpreter:
         outs = f(*[x if t is ZERO else Tracer(interpreter, (x, t)) for x, t in zip(xs, ts, strict=True)])
         pairs = [interpreter.pair(y) for y in outs]
+    if extent is not None:
+        pairs = [(extent.value(y), extent.value(t)) for y, t in pairs]
     return [y for y, _ in pairs], [t for _, t in pairs]
 
 
@@ -109,6 +115,9 @@ def linearize(
 ) -> tuple[list[Array], LinearProgram]:
     """Value of a flat function and its linear map of the tangents of those `xs` that `nz` marks (all, by default)."""
     stage = Stage(verb, function or f, closed=False)
+    extent = watched(xs)
+    if extent is not None:
+        xs, stage.remembers = extent.xs, True
     with stage:
         interpreter = Linearize(verb, function or f)
         tangents = [stage.input(tangent_aval(aval_of(x))) if nz is None or nz[i] else ZERO for i, x in enumerate(xs)]
@@ -121,7 +130,17 @@ def linearize(
     for i, atom in enumerate(recorded):
         if type(atom) is Literal:
             recorded[i] = ZERO
+    if extent is not None:
+        eqns, pairs = _plain_residuals(eqns, extent), [(extent.value(y), t) for y, t in pairs]
     return [y for y, _ in pairs], LinearProgram(invars, recorded, eqns)  # type: ignore[arg-type]
+
+
+def _plain_residuals(eqns: Sequence[Equation], extent: Watched) -> list[Equation]:
+    """Recorded equations that may outlive who looked at their operands."""
+    return [
+        eqn._replace(invars=[Literal(extent.value(a.value)) if type(a) is Literal else a for a in eqn.invars])
+        for eqn in eqns
+    ]
 
 
 def record_linear(f: Callable[..., Sequence[Array]], avals: Sequence[ShapedArray], function: Any) -> LinearProgram:

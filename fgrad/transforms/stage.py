@@ -21,7 +21,10 @@ class Stage(Interpreter[Atom]):
         closed: takes all operations in its extent (the body of `jit`); an open stage takes only what depends on its
             inputs.
         eqns: the equations recorded so far. Their literals may hold any value until the program is closed.
+        remembers: notes the lines of the user's program, although no program is made around.
     """
+
+    remembers = False
 
     def __init__(self, verb: str, function: Callable[..., Any] | None = None, *, closed: bool) -> None:
         super().__init__(verb, function, closed=closed)
@@ -33,7 +36,7 @@ class Stage(Interpreter[Atom]):
 
     def step(self, primitive: Primitive, states: list[Atom], params: dict[str, Any]) -> Any:
         aval = primitive.shape(*[a.aval for a in states], **params)
-        source = (replayed.get() or user_line(4)) if self.enclosing is not None else None
+        source = (replayed.get() or user_line(4)) if self.enclosing is not None or self.remembers else None
         if primitive.multiple:
             outs = [Var(a) for a in aval]
             self.eqns.append(Equation(primitive, states, outs, params, source))

@@ -10,6 +10,7 @@ import numpy as np
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer, replayed
 from fgrad.core.jaxpr import ClosedJaxpr, Equation, Literal, Var
+from fgrad.core.modes import watched
 from fgrad.core.primitive import ZERO, Zero, is_linear_input
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.index_kernels import combined
@@ -68,6 +69,9 @@ def transpose(program: LinearProgram, cts_out: Sequence[Array | Zero], *, consum
         cts_out: one cotangent per output.
         consume: empty the program on the way, so that residuals are freed as soon as they have been used.
     """
+    extent = watched(cts_out)
+    if extent is not None:
+        cts_out = extent.xs
     cts = Cotangents()
     for var, ct in zip(program.outs, cts_out, strict=True):
         if type(var) is Var and ct is not ZERO:
@@ -79,7 +83,8 @@ def transpose(program: LinearProgram, cts_out: Sequence[Array | Zero], *, consum
     else:
         for eqn in reversed(eqns):
             _transpose_eqn(eqn, cts, None)
-    return [cts.get(var, ZERO) for var in program.invars]
+    found = [cts.get(var, ZERO) for var in program.invars]
+    return found if extent is None else extent.values(found)
 
 
 def transpose_eqns(closed: ClosedJaxpr, known: dict[int, Array], cts_out: Sequence[Array | Zero]) -> list[Any]:

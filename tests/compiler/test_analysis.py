@@ -10,6 +10,7 @@ import pytest
 
 import fgrad
 import fgrad.numpy as fnp
+from fgrad import lax
 
 SIZE = 700
 BUFFERS = 200_000  # NumPy's own, where the operands of a ufunc do not lie in the same order
@@ -128,3 +129,60 @@ def test_work_of_gradients() -> None:
     assert gradient.primitives["dot_general"].flops == 2 * plain.primitives["dot_general"].flops
     again = fgrad.jit(fgrad.value_and_grad(fgrad.checkpoint(network))).lower(X).cost_analysis()
     assert again.primitives["dot_general"].flops == 3 * plain.primitives["dot_general"].flops
+
+
+W = np.ones((10, 10))
+PRODUCT = 2 * 10**3  # operations of W @ W
+
+
+def flops(f: Any, *args: Any) -> dict[str, int]:
+    lowered = fgrad.jit(f).lower(*args)
+    assert lowered.compile().cost_analysis() == lowered.cost_analysis()
+    return {name: work.flops for name, work in lowered.cost_analysis().primitives.items() if work.flops}
+
+
+def test_work_of_loops() -> None:
+    xs = np.ones((100, 10))
+    assert flops(lambda w: lax.fori_loop(0, 7, lambda i, v: v @ w, w), W) == {"dot_general": 7 * PRODUCT}
+    nested = flops(lambda w: lax.fori_loop(0, 3, lambda i, v: lax.fori_loop(0, 5, lambda k, u: u * 2.0, v), w), W)
+    assert nested == {"mul": 3 * 5 * 100}
+
+    def rnn(w: Any) -> Any:
+        return lax.scan(lambda h, x: (np.tanh(h @ (w @ w) + x), h), np.zeros(10), xs)
+
+    assert flops(rnn, W) == {"add": 1000, "dot_general": PRODUCT + 100 * 200, "tanh": 1000}
+    stacked = fgrad.jit(rnn).lower(W).cost_analysis().primitives["scan"]
+    assert stacked.bytes_accessed == 2 * xs.nbytes
+    assert flops(lambda w: lax.fori_loop(0, 0, lambda i, v: v @ v, w), W) == {}
+
+
+def test_work_of_branches() -> None:
+    f = lambda p, w: lax.cond(p, lambda w: w @ w, lambda w: w + 1.0, w)  # noqa: E731
+    assert flops(f, True, W) == {"dot_general": PRODUCT}
+    assert flops(fgrad.vmap(f), np.ones(6, bool), np.ones((6, 10, 10))) == {"dot_general": 6 * PRODUCT}
+
+
+def test_work_of_a_loop_of_unknown_length_is_that_of_one_turn() -> None:
+    def f(w: Any) -> Any:
+        return lax.while_loop(lambda v: (v * v).sum() < 1e3, lambda v: v @ v, w)
+
+    assert flops(f, W) == {"dot_general": PRODUCT, "lt": 1, "mul": 100, "reduce_sum": 100}
+    found = flops(fgrad.vmap(f), np.ones((4, 10, 10)))
+    assert found == {"dot_general": 4 * PRODUCT, "lt": 4, "mul": 400, "reduce_sum": 400}
+
+
+def test_memory_of_branches_and_loops() -> None:
+    x = np.ones(10**5)
+    programs: list[tuple[Any, int]] = [
+        (lambda x: lax.cond(x[0] > 0, np.sin, lambda x: x * 2.0, x), 1),
+        (lambda x: lax.cond(x[0] > 0, lambda x: np.outer(x[:1], np.sin(x) * x)[0], lambda x: x * 2.0, x), 2),
+        (lambda x: lax.while_loop(lambda c: c[0] < 9.0, lambda c: np.sqrt(c) + c, x), 2),
+    ]
+    for f, most in programs:
+        lowered = fgrad.jit(f).lower(x)
+        peak = lowered.memory_analysis().peak_memory_in_bytes
+        function = lowered.compile().function
+        for _ in range(30):
+            function(x)  # bodies are compiled once they are run often
+        assert peak <= most * x.nbytes + BUFFERS
+        assert peak == pytest.approx(measured(lambda run=function: run(x)), rel=0.04, abs=BUFFERS)
