@@ -24,11 +24,13 @@ __all__ = [
     "CheckError",
     "ConcretizationTypeError",
     "ConvergenceError",
+    "DegenerateWarning",
     "ExportError",
     "FgradError",
     "ImmutableTracerError",
     "InvalidIndexError",
     "JaxprError",
+    "MatrixError",
     "MissingExtraError",
     "MissingRuleError",
     "NonConcreteBooleanIndexError",
@@ -161,6 +163,14 @@ class UnexpectedTracerError(FgradError, TypeError):
 
 class JaxprError(FgradError, AssertionError):
     """A jaxpr is malformed: the IR checker found an undefined variable or a type that does not fit."""
+
+
+class DegenerateWarning(UserWarning):
+    """Something was differentiated that has no derivative where values coincide, such as vectors of an eigenspace."""
+
+
+class MatrixError(FgradError, np.linalg.LinAlgError):
+    """An array is not the matrix, or the stack of matrices, that a function of linear algebra needs."""
 
 
 class MissingExtraError(FgradError, ImportError):

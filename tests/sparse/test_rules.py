@@ -18,13 +18,16 @@ from fgrad.sparse.program import RULES
 assert fgrad.lax  # it declares the primitives of control flow
 
 DENSE = {
+    "adjugate_slope",
     "all_gather",
     "all_to_all",
     "custom_linear",
     "deferred",
     "linear_solve",
+    "over_gaps",
     "permute_rows",
     "psum",
+    "solve",
     "sum_scatter",
 }
 """Linear primitives that make everything depend on everything: solvers, loops of unknown length, collectives."""
