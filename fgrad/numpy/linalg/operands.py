@@ -41,9 +41,7 @@ def broadcast_rows(name: str, x: Array, y: Array) -> tuple[Array, Array]:
         if len(shape_of(z)) < 2:
             raise MatrixError(message(f"{name} takes matrices, in the last two axes; one argument is {aval_of(z)}."))
     rows = np.broadcast_shapes(shape_of(x)[:-2], shape_of(y)[:-2])
-    return tuple(  # type: ignore[return-value]
-        z if shape_of(z)[:-2] == rows else broadcast_to(z, shape=(*rows, *shape_of(z)[-2:])) for z in (x, y)
-    )
+    return tuple(z if shape_of(z)[:-2] == rows else broadcast_to(z, shape=(*rows, *shape_of(z)[-2:])) for z in (x, y))
 
 
 def lower_of(UPLO: str) -> bool:
