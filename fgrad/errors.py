@@ -165,7 +165,7 @@ class JaxprError(FgradError, AssertionError):
     """A jaxpr is malformed: the IR checker found an undefined variable or a type that does not fit."""
 
 
-class DegenerateWarning(UserWarning):
+class DegenerateWarning(FgradError, UserWarning):  # noqa: N818 - a warning
     """Something was differentiated that has no derivative where values coincide, such as vectors of an eigenspace."""
 
 

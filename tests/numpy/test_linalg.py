@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -152,34 +153,34 @@ def test_lstsq_of_lower_rank() -> None:
 NORMS = [None, 0, 1, 2, 3, 2.5, 0.5, -1, -2.5, np.inf, -np.inf]
 
 
-@pytest.mark.parametrize("ord", NORMS)
+@pytest.mark.parametrize("order", NORMS)
 @pytest.mark.parametrize(
     "x", [SQUARE, COMPLEX, SQUARE.astype(np.float32), np.array([[1.0, 0.0], [-2.0, 0.0]]), INTEGERS]
 )
-def test_norms_of_vectors(ord: Any, x: Any) -> None:
+def test_norms_of_vectors(order: Any, x: Any) -> None:
     for axis in (0, -1):
-        check(fnp.linalg.norm, np.linalg.norm, x, ord=ord, axis=axis)
-    check(fnp.linalg.norm, np.linalg.norm, x[0], ord=ord, keepdims=True)
-    if ord is not None:
+        check(fnp.linalg.norm, np.linalg.norm, x, ord=order, axis=axis)
+    check(fnp.linalg.norm, np.linalg.norm, x[0], ord=order, keepdims=True)
+    if order is not None:
         for axis in (None, 1, (0, 1), (1, 0)):
-            check(fnp.linalg.vector_norm, np.linalg.vector_norm, x, ord=ord, axis=axis, keepdims=True)
+            check(fnp.linalg.vector_norm, np.linalg.vector_norm, x, ord=order, axis=axis, keepdims=True)
 
 
-@pytest.mark.parametrize("ord", [None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
+@pytest.mark.parametrize("order", [None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
 @pytest.mark.parametrize("x", [SQUARE, COMPLEX, TALL, SQUARE.astype(np.float32)])
-def test_norms_of_matrices(ord: Any, x: Any) -> None:
+def test_norms_of_matrices(order: Any, x: Any) -> None:
     for axis in ((-2, -1), (-1, 0), (0, -1)):
-        check(fnp.linalg.norm, np.linalg.norm, x, ord=ord, axis=axis)
-        check(fnp.linalg.norm, np.linalg.norm, x, ord=ord, axis=axis, keepdims=True)
-    check(fnp.linalg.norm, np.linalg.norm, x, ord=ord)
-    if ord is not None:
-        check(fnp.linalg.matrix_norm, np.linalg.matrix_norm, x, ord=ord, keepdims=True)
+        check(fnp.linalg.norm, np.linalg.norm, x, ord=order, axis=axis)
+        check(fnp.linalg.norm, np.linalg.norm, x, ord=order, axis=axis, keepdims=True)
+    check(fnp.linalg.norm, np.linalg.norm, x, ord=order)
+    if order is not None:
+        check(fnp.linalg.matrix_norm, np.linalg.matrix_norm, x, ord=order, keepdims=True)
 
 
-@pytest.mark.parametrize("ord", ["fro", "nuc", "odd", 3])
-def test_orders_that_are_none(ord: Any) -> None:
-    check(fnp.linalg.norm, np.linalg.norm, SQUARE, ord=ord, axis=0) if isinstance(ord, str) else None
-    check(fnp.linalg.norm, np.linalg.norm, SQUARE, ord="odd" if ord in ("fro", "nuc") else ord)
+@pytest.mark.parametrize("order", ["fro", "nuc", "odd", 3])
+def test_orders_that_are_none(order: Any) -> None:
+    check(fnp.linalg.norm, np.linalg.norm, SQUARE, ord=order, axis=0) if isinstance(order, str) else None
+    check(fnp.linalg.norm, np.linalg.norm, SQUARE, ord="odd" if order in ("fro", "nuc") else order)
     for axis in ((0, 0), (0, 1, 2), 5):
         check(fnp.linalg.norm, np.linalg.norm, TALL, axis=axis)
 
@@ -214,7 +215,7 @@ def test_matrix_power(n: int) -> None:
     "sizes", [(2, 3), (2, 3, 4), (10, 2, 30, 3, 5), (None, 3, 4, None), (2, 9, None), (None, 3, 1)]
 )
 def test_multi_dot(sizes: Any) -> None:
-    shapes = [tuple(n for n in pair if n) for pair in zip(sizes, sizes[1:], strict=False)]
+    shapes = [tuple(n for n in pair if n) for pair in itertools.pairwise(sizes)]
     xs = [RNG.normal(size=shape) for shape in shapes]
     if len(xs) == 1:
         xs.append(RNG.normal(size=(3, 2)))
@@ -284,7 +285,7 @@ def test_mapped_over_rows() -> None:
     rows(lambda a, b: fnp.linalg.lstsq(a, b)[0], WIDE.T, SQUARE)
     rows(fnp.linalg.pinv, WIDE)
     rows(lambda x: fnp.linalg.norm(x, "nuc"), SQUARE)
-    rows(lambda x: fnp.linalg.eigvalsh(x), SQUARE)
+    rows(fnp.linalg.eigvalsh, SQUARE)
 
 
 def test_a_batch_is_one_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,15 +78,15 @@ HERMITIAN = COMPLEX + COMPLEX.conj().T + 20 * np.eye(3)
         (lambda x: fnp.linalg.eigvalsh(x, "U"), COMPLEX),
         (lambda x: fnp.abs(fnp.linalg.svd(x)[0]), COMPLEX),
         (lambda x: fnp.abs(fnp.linalg.svd(x)[2]), COMPLEX),
-        (lambda x: fnp.linalg.svdvals(x), COMPLEX),
+        (fnp.linalg.svdvals, COMPLEX),
         (lambda x: fnp.linalg.qr(x)[0], COMPLEX),
         (lambda x: fnp.linalg.qr(x)[1], COMPLEX[:2]),
-        (lambda x: fnp.linalg.cholesky(x), HERMITIAN),
+        (fnp.linalg.cholesky, HERMITIAN),
         (lambda x: fnp.linalg.cholesky(x, upper=True), HERMITIAN),
         (lambda x: fnp.linalg.eig(x)[0], COMPLEX),
         (lambda x: fnp.linalg.eig(x)[1], COMPLEX),
         (lambda x: fnp.linalg.slogdet(x)[0], COMPLEX),
-        (lambda x: fnp.linalg.pinv(x), COMPLEX[:2]),
+        (fnp.linalg.pinv, COMPLEX[:2]),
         (lambda x: fnp.linalg.norm(x, 3), COMPLEX[0]),
         (lambda x: fnp.linalg.norm(x, "nuc"), COMPLEX),
     ],
@@ -109,20 +109,32 @@ def test_complex_gradients_descend() -> None:
         assert f(COMPLEX) - lower == pytest.approx(step * np.sum(np.abs(slope) ** 2), rel=1e-3)
 
 
+def rebuilt(u: Any, s: Any, vh: Any) -> Any:
+    return u[:, : len(s)] * s @ vh
+
+
+def rebuilt_symmetric(w: Any, v: Any) -> Any:
+    return v * w @ v.T
+
+
+def of_leading_vectors(u: Any, s: Any, vh: Any) -> Any:
+    return (u[:, :1] @ vh[:1] * WEIGHT).sum() + (s**2).sum()
+
+
 def test_factors_multiply_to_the_matrix() -> None:
     """The products of factors have the derivative of what they factor: the identity map."""
     t = RNG.normal(size=(4, 3))
     for f in (
         lambda x: fnp.matmul(*fnp.linalg.qr(x)),
         lambda x: fnp.matmul(*fnp.linalg.qr(x, "complete")),
-        lambda x: (lambda u, s, vh: u * s @ vh)(*fnp.linalg.svd(x, full_matrices=False)),
-        lambda x: (lambda u, s, vh: u[:, :3] * s @ vh)(*fnp.linalg.svd(x)),
+        lambda x: rebuilt(*fnp.linalg.svd(x, full_matrices=False)),
+        lambda x: rebuilt(*fnp.linalg.svd(x)),
     ):
         np.testing.assert_allclose(fgrad.jvp(f, (TALL,), (t,))[1], t, atol=1e-12)
         np.testing.assert_allclose(fgrad.vjp(f, TALL)[1](t)[0], t, atol=1e-12)
     symmetric = WEIGHT + WEIGHT.T
     for g in (
-        lambda x: (lambda w, v: v * w @ v.T)(*fnp.linalg.eigh(x)),
+        lambda x: rebuilt_symmetric(*fnp.linalg.eigh(x)),
         lambda x: fnp.linalg.cholesky(x) @ fnp.linalg.cholesky(x).T,
     ):
         np.testing.assert_allclose(fgrad.jvp(g, (POSITIVE,), (symmetric,))[1], symmetric, atol=1e-12)
@@ -224,7 +236,7 @@ def test_what_depends_on_the_choice_of_eigenvectors_is_told(jit: bool) -> None:
 def test_no_nan_at_matrices_of_lower_rank() -> None:
     low = np.outer([1.0, 2.0, 3.0], [1.0, 0.0, 1.0])
     for f in (
-        lambda a: (lambda u, s, vh: (u[:, :1] @ vh[:1] * WEIGHT).sum() + (s**2).sum())(*fnp.linalg.svd(a)),
+        lambda a: of_leading_vectors(*fnp.linalg.svd(a)),
         lambda a: fnp.linalg.norm(a, "nuc"),
         lambda a: fnp.linalg.norm(a, 2),
     ):

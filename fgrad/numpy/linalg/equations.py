@@ -10,7 +10,7 @@ import numpy as np
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
-from fgrad.errors import ArgumentError, MatrixError, message, public
+from fgrad.errors import ArgumentError, MatrixError, message
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.dispatch import is_traced
 from fgrad.numpy.linalg.operands import broadcast_rows, inexact, same_dtype
@@ -27,7 +27,6 @@ _ABSENT: Any = np._NoValue
 _SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
 
 
-@public
 def solve(a: Any, b: Any) -> Array:
     """`solve(a, b)`: the x with a·x = b.
 
@@ -58,7 +57,6 @@ def solve(a: Any, b: Any) -> Array:
     return linalg_solve.solve(*broadcast_rows("solve", x, y))
 
 
-@public
 def inv(a: Any) -> Array:
     """`inv(a)`: the inverse of square matrices. da⁻¹ = −a⁻¹·da·a⁻¹.
 
@@ -75,7 +73,6 @@ def inv(a: Any) -> Array:
     return linalg_solve.inverse(inexact(a)) if is_traced(a) else np.linalg.inv(a)
 
 
-@public
 def det(a: Any) -> Array:
     """`det(a)`: the determinants of square matrices.
 
@@ -94,7 +91,6 @@ def det(a: Any) -> Array:
     return linalg_solve.det(inexact(a)) if is_traced(a) else np.linalg.det(a)
 
 
-@public
 def slogdet(a: Any) -> Any:
     """`slogdet(a)`: sign (of complex matrices, phase) and log |det a|. d log |det a| = Re tr(a⁻¹·da).
 
@@ -113,7 +109,6 @@ def slogdet(a: Any) -> Any:
     return _SlogdetResult(*linalg_solve.slogdet(inexact(a))) if is_traced(a) else np.linalg.slogdet(a)
 
 
-@public
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _ABSENT) -> Array:
     """`pinv(a)`: the pseudo-inverse of matrices. Its derivative is that of matrices of the same rank.
 
@@ -146,7 +141,6 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _ABS
     return linalg_singular.pinv(x, broadcast_to(inexact(bound), shape=shape[:-2]), hermitian=bool(hermitian))
 
 
-@public
 def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array]:
     """`lstsq(a, b)`: the x of least norm that minimizes |a·x − b|², by the pseudo-inverse.
 
@@ -202,7 +196,6 @@ def _flat_size(name: str, x: Array, shape: Sequence[int], split: int) -> int:
     return size
 
 
-@public
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Array:
     """`tensorsolve(a, b)`: the x with tensordot(a, x, x.ndim) = b.
 
@@ -228,7 +221,6 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Array:
     return reshape(out, shape=shape_of(x)[split:])
 
 
-@public
 def tensorinv(a: Any, ind: int = 2) -> Array:
     """`tensorinv(a, ind)`: the inverse of the linear map that tensordot(a, x, ind) is.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.errors import ArgumentError, message, public
+from fgrad.errors import ArgumentError, message
 from fgrad.numpy.dispatch import is_traced
 from fgrad.numpy.linalg.operands import inexact, lower_of, symmetrized
 from fgrad.primitives import linalg_factors, linalg_singular, linalg_spectra
@@ -25,7 +25,6 @@ _EigResult: Any = type(np.linalg.eig(np.eye(1)))
 _EighResult: Any = type(np.linalg.eigh(np.eye(1)))
 
 
-@public
 def cholesky(a: Any, /, *, upper: bool = False, symmetrize_input: bool = False) -> Array:
     """`cholesky(a)`: the lower triangle L with a = L·Lᴴ, of positive definite matrices; `upper`: Lᴴ.
 
@@ -54,7 +53,6 @@ def cholesky(a: Any, /, *, upper: bool = False, symmetrize_input: bool = False) 
     return linalg_factors.cholesky(inexact(a), upper=bool(upper))
 
 
-@public
 def qr(a: Any, mode: str = "reduced") -> Any:
     """`qr(a)`: Q with orthonormal columns and the upper triangle R, a = Q·R.
 
@@ -85,7 +83,6 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return r if mode == "r" else _QRResult(q, r)
 
 
-@public
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """`svd(a)`: U, s, Vᴴ with a = U·diag(s)·Vᴴ, s descending; or s alone.
 
@@ -133,7 +130,6 @@ def _reversed(x: Array) -> Array:
     return x[..., ::-1]
 
 
-@public
 def svdvals(x: Any, /) -> Array:
     """`svdvals(x)`: the singular values, descending. ds = Re diag(Uᴴ·dx·V).
 
@@ -146,7 +142,6 @@ def svdvals(x: Any, /) -> Array:
     return linalg_singular.svdvals(inexact(x)) if is_traced(x) else np.linalg.svdvals(x)
 
 
-@public
 def eigh(a: Any, UPLO: str = "L", symmetrize_input: bool = False) -> Any:
     """`eigh(a)`: eigenvalues, ascending, and orthonormal eigenvectors of Hermitian matrices.
 
@@ -178,7 +173,6 @@ def eigh(a: Any, UPLO: str = "L", symmetrize_input: bool = False) -> Any:
     return _EighResult(*linalg_spectra.eigh(inexact(a), lower=lower_of(UPLO)))
 
 
-@public
 def eigvalsh(a: Any, UPLO: str = "L", *, symmetrize_input: bool = False) -> Array:
     """`eigvalsh(a)`: the eigenvalues of Hermitian matrices, ascending; see `eigh`.
 
@@ -197,7 +191,6 @@ def eigvalsh(a: Any, UPLO: str = "L", *, symmetrize_input: bool = False) -> Arra
     return linalg_spectra.eigvalsh(inexact(a), lower=lower_of(UPLO))
 
 
-@public
 def eig(a: Any) -> Any:
     """`eig(a)`: eigenvalues, and eigenvectors of length 1 whose largest component is real.
 
@@ -221,7 +214,6 @@ def eig(a: Any) -> Any:
     return _EigResult(*linalg_spectra.eig(inexact(a))) if is_traced(a) else np.linalg.eig(a)
 
 
-@public
 def eigvals(a: Any) -> Array:
     """`eigvals(a)`: the eigenvalues, complex in any case for traced arrays. dw = diag(V⁻¹·da·V).
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from fgrad.core.aval import Array, aval_of
-from fgrad.errors import ArgumentError, MatrixError, message, public
+from fgrad.errors import ArgumentError, MatrixError, message
 from fgrad.numpy.axes import as_dtype, kept
 from fgrad.numpy.dispatch import is_traced
 from fgrad.numpy.linalg.factorizations import svd
@@ -30,7 +30,6 @@ __all__ = ["cond", "matrix_norm", "matrix_rank", "norm", "vector_norm"]
 Axes = tuple[int, ...]
 
 
-@public
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
     """`norm(x, ord, axis)`: a norm of vectors or matrices.
 
@@ -134,7 +133,6 @@ def _last(x: Array, row: int, column: int) -> Array:
     return x if order == tuple(range(rank)) else transpose(x, axes=order)
 
 
-@public
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """`vector_norm(x)`: the norm of vectors, whose components may lie along several axes. Derivatives as of `norm`.
 
@@ -158,7 +156,6 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     return kept(_vector_norm(rows, (0,), ord), shape, axes, keepdims)
 
 
-@public
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     """`matrix_norm(x)`: the norm of matrices. Derivatives as of `norm`.
 
@@ -175,7 +172,6 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array
     return norm(x, ord, (-2, -1), keepdims)
 
 
-@public
 def cond(x: Any, p: Any = None) -> Array:
     """`cond(x)`: the condition number: a norm of x times that of its inverse; by singular values for p = ±2.
 
@@ -202,7 +198,6 @@ def cond(x: Any, p: Any = None) -> Array:
     return as_dtype(select(ne(out, out) & eq(unknown, False), math.inf, out), aval_of(out).dtype)
 
 
-@public
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:
     """`matrix_rank(A)`: how many singular values are larger than a tolerance. An integer: it has no derivative.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array, aval_of
-from fgrad.errors import ArgumentError, MatrixError, message, public
+from fgrad.errors import ArgumentError, MatrixError, message
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
 from fgrad.numpy.linalg.equations import inv
 from fgrad.numpy.products import dot, matmul
@@ -19,7 +19,6 @@ from fgrad.primitives.shape import broadcast_to
 __all__ = ["matrix_power", "multi_dot"]
 
 
-@public
 def matrix_power(a: Any, n: int) -> Array:
     """`matrix_power(a, n)`: aⁿ, by repeated squaring; of the inverse for negative n.
 
@@ -59,7 +58,6 @@ def matrix_power(a: Any, n: int) -> Array:
         square = matmul(square, square)
 
 
-@public
 def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Array:
     """`multi_dot([a, b, c, …])`: the product of two or more matrices, in the order that takes the fewest operations.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array, aval_of
-from fgrad.errors import MatrixError, ShapeError, message, public
+from fgrad.errors import MatrixError, ShapeError, message
 from fgrad.numpy import products
 from fgrad.numpy.dispatch import as_operand, is_traced
 from fgrad.numpy.einsums import diagonal_of
@@ -24,7 +24,6 @@ def _matrices(name: str, x: Any) -> Array:
     return given
 
 
-@public
 def matmul(x1: Any, x2: Any, /) -> Array:
     """`matmul(x1, x2)`: the product of matrices; see `fgrad.numpy.matmul`.
 
@@ -34,7 +33,6 @@ def matmul(x1: Any, x2: Any, /) -> Array:
     return products.matmul(x1, x2)
 
 
-@public
 def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Array:
     """`tensordot(x1, x2, axes=)`: sums over pairs of axes; see `fgrad.numpy.tensordot`.
 
@@ -44,7 +42,6 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Array:
     return products.tensordot(x1, x2, axes)
 
 
-@public
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     """`vecdot(x1, x2)`: Σ x̄1·x2 along an axis; see `fgrad.numpy.vecdot`.
 
@@ -54,7 +51,6 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     return products.vecdot(x1, x2, axis=axis)
 
 
-@public
 def outer(x1: Any, x2: Any, /) -> Array:
     """`outer(x1, x2)`: the products of all components of two vectors.
 
@@ -74,7 +70,6 @@ def outer(x1: Any, x2: Any, /) -> Array:
     return products.outer(x, y)
 
 
-@public
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     """`cross(x1, x2)`: the vector product of vectors of three components.
 
@@ -93,7 +88,6 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     return products.cross(x, y, axis=axis)
 
 
-@public
 def diagonal(x: Any, /, *, offset: int = 0) -> Array:
     """`diagonal(x)`: the diagonals of matrices.
 
@@ -107,7 +101,6 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Array:
     return diagonal_of(given, rank - 2, rank - 1, offset)
 
 
-@public
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
     """`trace(x)`: the sums of the diagonals of matrices.
 
@@ -119,7 +112,6 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
     return products.trace(_matrices("trace", x), offset, -2, -1, dtype)
 
 
-@public
 def matrix_transpose(x: Any, /) -> Array:
     """`matrix_transpose(x)`: matrices with rows and columns exchanged.
 
