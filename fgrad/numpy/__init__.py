@@ -33,6 +33,7 @@ from numpy import uint16 as uint16
 from numpy import uint32 as uint32
 from numpy import uint64 as uint64
 
+from fgrad.numpy import fft as fft
 from fgrad.numpy import methods as _methods
 from fgrad.numpy.creation import *
 from fgrad.numpy.cumulative import *
