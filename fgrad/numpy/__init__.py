@@ -35,6 +35,7 @@ from numpy import uint64 as uint64
 
 from fgrad.numpy import fft as fft
 from fgrad.numpy import methods as _methods
+from fgrad.numpy.calculus import *
 from fgrad.numpy.creation import *
 from fgrad.numpy.cumulative import *
 from fgrad.numpy.dtypes import *
@@ -50,7 +51,9 @@ from fgrad.numpy.protocols import register_namespace
 from fgrad.numpy.quantiles import *
 from fgrad.numpy.rearranging import *
 from fgrad.numpy.reductions import *
+from fgrad.numpy.signals import *
 from fgrad.numpy.sorting import *
+from fgrad.numpy.statistics import *
 from fgrad.numpy.ufuncs import *
 from fgrad.numpy.updates import At as At
 from fgrad.numpy.updates import at as at
