@@ -43,6 +43,7 @@ from fgrad.numpy.einsums import einsum as einsum
 from fgrad.numpy.einsums import einsum_path as einsum_path
 from fgrad.numpy.indexing import *
 from fgrad.numpy.joining import *
+from fgrad.numpy.logic import *
 from fgrad.numpy.manipulation import *
 from fgrad.numpy.nanfunctions import *
 from fgrad.numpy.padding import *
@@ -51,6 +52,7 @@ from fgrad.numpy.protocols import register_namespace
 from fgrad.numpy.quantiles import *
 from fgrad.numpy.rearranging import *
 from fgrad.numpy.reductions import *
+from fgrad.numpy.sets import *
 from fgrad.numpy.signals import *
 from fgrad.numpy.sorting import *
 from fgrad.numpy.statistics import *
