@@ -35,18 +35,21 @@ from numpy import uint64 as uint64
 
 from fgrad.numpy import fft as fft
 from fgrad.numpy import methods as _methods
+from fgrad.numpy import ufunc_methods as _ufunc_methods
 from fgrad.numpy.calculus import *
 from fgrad.numpy.creation import *
 from fgrad.numpy.cumulative import *
 from fgrad.numpy.dtypes import *
 from fgrad.numpy.einsums import einsum as einsum
 from fgrad.numpy.einsums import einsum_path as einsum_path
+from fgrad.numpy.functional import *
 from fgrad.numpy.indexing import *
 from fgrad.numpy.joining import *
 from fgrad.numpy.logic import *
 from fgrad.numpy.manipulation import *
 from fgrad.numpy.nanfunctions import *
 from fgrad.numpy.padding import *
+from fgrad.numpy.polynomials import *
 from fgrad.numpy.products import *
 from fgrad.numpy.protocols import register_namespace
 from fgrad.numpy.quantiles import *

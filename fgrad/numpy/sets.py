@@ -264,9 +264,7 @@ def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> 
     return _distinct(concatenate(_rows_of(ar1, ar2), 0), None, size, fill_value, "union1d")
 
 
-def setdiff1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
-) -> Array:
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None) -> Array:
     """`setdiff1d(ar1, ar2)`: the distinct elements of ar1 that are not in ar2.
 
     >>> setdiff1d([3, 1, 2], [3])
@@ -280,9 +278,7 @@ def setdiff1d(
     return _distinct(x, lambda rows: isin(rows, ar2, invert=True), size, fill_value, "setdiff1d")
 
 
-def setxor1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
-) -> Array:
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None) -> Array:
     """`setxor1d(ar1, ar2)`: the distinct elements that are in one of the two alone.
 
     >>> setxor1d([3, 1, 2], [3, 4])
@@ -318,7 +314,7 @@ def intersect1d(
     array([2, 3])
     """
     if size is None and not is_traced(ar1, ar2):
-        return np.intersect1d(ar1, ar2, assume_unique, return_indices)
+        return np.intersect1d(ar1, ar2, assume_unique, return_indices)  # type: ignore[call-overload]
     x, y = _rows_of(ar1, ar2)
     if not return_indices:
         return _distinct(x, lambda rows: isin(rows, y), size, fill_value, "intersect1d")
@@ -331,4 +327,3 @@ def intersect1d(
     found = searchsorted(taken(y, behind, 0, unique=True), _picked(ordered, positions, size, None))
     theirs = taken(behind, minimum(found, shape_of(y)[0] - 1), 0)
     return values, mine, theirs if size is None else select(ge(positions, shape_of(x)[0]), shape_of(y)[0], theirs)
-
