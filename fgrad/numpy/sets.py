@@ -139,7 +139,7 @@ def unique(
     array([ 1,  3, -1])
     """
     if size is None and not is_traced(ar):
-        return np.unique(ar, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan, **options)
+        return np.unique(ar, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan, **options)  # type: ignore[call-overload]
     x = operand(ar)
     along = None if axis is None else normalize_axis_index(axis, len(shape_of(x)))
     rows = flat(x) if along is None else moveaxis(x, along, 0)
@@ -217,7 +217,7 @@ def unique_values(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Arr
     """
     if size is None and not is_traced(x):
         return np.unique_values(x)
-    return unique(x, equal_nan=False, size=size, fill_value=fill_value)  # type: ignore[no-any-return]
+    return unique(x, equal_nan=False, size=size, fill_value=fill_value)
 
 
 def isin(
