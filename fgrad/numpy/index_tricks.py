@@ -34,11 +34,11 @@ class _Joined:
     def __getitem__(self, key: Any) -> Array:
         items = key if isinstance(key, tuple) else (key,)
         if not is_traced(*items):
-            return self.numpys[key]  # type: ignore[no-any-return]
+            return self.numpys[key]
         if any(isinstance(item, str) for item in items):
             what = f"{self.name} takes no directive such as {items[0]!r} when an item is traced."
             raise ArgumentError(message(what, cure="Use fgrad.numpy.concatenate or fgrad.numpy.stack."))
-        return self.join([np.r_[i] if isinstance(i, slice) else atleast_1d(operand(i)) for i in items])  # type: ignore[no-any-return]
+        return self.join([np.r_[i] if isinstance(i, slice) else atleast_1d(operand(i)) for i in items])
 
 
 r_ = _Joined("r_", np.r_, concatenate)

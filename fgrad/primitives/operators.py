@@ -155,11 +155,11 @@ def register_ufuncs() -> None:
 @public
 def _array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
     function = ufuncs.get(ufunc) if method == "__call__" else None
-    if method in ufunc_methods:
-        out = ufunc_methods[method](ufunc, *args, **kwargs)
-        if out is not NotImplemented:
-            return out
     if function is None:
+        if method in ufunc_methods:
+            out = ufunc_methods[method](ufunc, *args, **kwargs)
+            if out is not NotImplemented:
+                return out
         if any(hasattr(type(x), "__array_ufunc__") and type(x) not in _OPERANDS for x in args):
             return NotImplemented  # another library's array may know better
         full = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 
 import numpy as np
+import pytest
 
 import fgrad.numpy as fnp
 
@@ -34,7 +35,7 @@ LEFT_OUT = {
     **dict.fromkeys(
         ["common_type", "min_scalar_type", "mintypecode", "sctypeDict", "typecodes", "ScalarType"], _PYTHON
     ),
-    **dict.fromkeys(["frompyfunc", "True_", "False_", "little_endian"], _PYTHON),
+    **dict.fromkeys(["ScalarType", "frompyfunc", "True_", "False_", "little_endian"], _PYTHON),
     **dict.fromkeys(["polyfit", "roots"], _EIGENVALUES),
     **dict.fromkeys(["trapz", "in1d", "row_stack"], "NumPy has another name for it, and takes this one away"),
 }
@@ -45,6 +46,14 @@ _C_TYPES = {
     *("half", "longdouble", "clongdouble", "float96", "float128", "complex192", "complex256", "longfloat"),
 }
 """C's names of dtypes, and those that depend on the machine: `dtype=numpy.longlong` is understood all the same."""
+
+LEFT_OUT_OF_JAX = {
+    **dict.fromkeys(["bfloat16", "int1", "int2", "int4", "uint1", "uint2", "uint4"], "NumPy has no such dtype"),
+    **dict.fromkeys(["complex_", "float_", "ComplexWarning"], "NumPy 2 took these names away"),
+    "frompyfunc": _PYTHON,
+    **dict.fromkeys(["polyfit", "roots"], _EIGENVALUES),
+}
+"""What `jax.numpy` has and `fgrad.numpy` has not, besides its small floats (`float8_…`), which NumPy has not either."""
 
 
 def public(module: types.ModuleType) -> set[str]:
@@ -62,6 +71,13 @@ def test_every_function_of_numpy_is_there_or_left_out_for_a_reason() -> None:
 
 def test_nothing_that_is_there_is_said_to_be_left_out() -> None:
     assert not {name for name in LEFT_OUT if hasattr(fnp, name)}
+
+
+def test_every_function_of_jax_is_there_or_left_out_for_a_reason() -> None:
+    jax = pytest.importorskip("jax.numpy")
+    small = ("float4", "float6", "float8")
+    missing = {name for name in public(jax) if not hasattr(fnp, name) and not name.startswith(small)}
+    assert missing <= set(LEFT_OUT_OF_JAX), f"not in fgrad.numpy: {sorted(missing - set(LEFT_OUT_OF_JAX))}"
 
 
 def test_fourier_transforms_are_complete() -> None:
