@@ -1018,24 +1018,24 @@ def an_array_of_traced_values() -> Any:
 
 @mistake(
     errors.TracerArrayConversionError,
-    "numpy.unwrap has no counterpart in fgrad that takes traced arrays, in grad of `loss` (defined).",
+    "numpy.shares_memory has no counterpart in fgrad that takes traced arrays, in grad of `loss` (defined).",
     "  Write it with functions of fgrad.numpy, or give it a rule of its own (fgrad.custom_jvp).",
 )
 def a_function_of_numpy_without_a_counterpart() -> Any:
     def loss(w: Any) -> Any:  # defined
-        return np.unwrap(w).sum()  # here
+        return np.shares_memory(w, w)  # here
 
     return fgrad.grad(loss)(X)
 
 
 @mistake(
     errors.TracerArrayConversionError,
-    "numpy.hypot.outer has no counterpart in fgrad that takes traced arrays, in grad of `loss` (defined).",
+    "numpy.hypot.reduce has no counterpart in fgrad that takes traced arrays, in grad of `loss` (defined).",
     "  Write it with functions of fgrad.numpy.",
 )
 def a_method_of_a_ufunc_without_a_counterpart() -> Any:
     def loss(w: Any) -> Any:  # defined
-        return np.hypot.outer(w, w).sum()  # here
+        return np.hypot.reduce(w).sum()  # here
 
     return fgrad.grad(loss)(X)
 

@@ -4,53 +4,96 @@ A function given only concrete arrays is NumPy's own; given a tracer, it is made
 dtypes and errors are NumPy 2's.
 """
 
+from numpy import array_repr as array_repr
+from numpy import array_str as array_str
+from numpy import bool as bool
 from numpy import bool_ as bool_
+from numpy import cdouble as cdouble
+from numpy import character as character
 from numpy import complex64 as complex64
 from numpy import complex128 as complex128
+from numpy import complexfloating as complexfloating
+from numpy import csingle as csingle
+from numpy import double as double
 from numpy import dtype as dtype
 from numpy import e as e
 from numpy import euler_gamma as euler_gamma
 from numpy import finfo as finfo
+from numpy import flexible as flexible
 from numpy import float16 as float16
 from numpy import float32 as float32
 from numpy import float64 as float64
+from numpy import floating as floating
+from numpy import from_dlpack as from_dlpack
+from numpy import fromfile as fromfile
+from numpy import fromstring as fromstring
+from numpy import generic as generic
+from numpy import get_printoptions as get_printoptions
 from numpy import iinfo as iinfo
+from numpy import index_exp as index_exp
 from numpy import inexact as inexact
 from numpy import inf as inf
 from numpy import int8 as int8
 from numpy import int16 as int16
 from numpy import int32 as int32
 from numpy import int64 as int64
+from numpy import int_ as int_
 from numpy import integer as integer
+from numpy import isdtype as isdtype
+from numpy import iterable as iterable
+from numpy import load as load
+from numpy import mgrid as mgrid
 from numpy import nan as nan
 from numpy import ndarray as ndarray
 from numpy import newaxis as newaxis
 from numpy import number as number
+from numpy import object_ as object_
+from numpy import ogrid as ogrid
 from numpy import pi as pi
+from numpy import printoptions as printoptions
+from numpy import s_ as s_
+from numpy import save as save
+from numpy import savez as savez
 from numpy import set_printoptions as set_printoptions
+from numpy import signedinteger as signedinteger
+from numpy import single as single
+from numpy import ufunc as ufunc
+from numpy import uint as uint
 from numpy import uint8 as uint8
 from numpy import uint16 as uint16
 from numpy import uint32 as uint32
 from numpy import uint64 as uint64
+from numpy import unsignedinteger as unsignedinteger
 
+from fgrad.numpy import fft as fft
 from fgrad.numpy import linalg as linalg
 from fgrad.numpy import methods as _methods
+from fgrad.numpy import ufunc_methods as _ufunc_methods
+from fgrad.numpy.calculus import *
 from fgrad.numpy.creation import *
 from fgrad.numpy.cumulative import *
 from fgrad.numpy.dtypes import *
 from fgrad.numpy.einsums import einsum as einsum
 from fgrad.numpy.einsums import einsum_path as einsum_path
+from fgrad.numpy.functional import *
+from fgrad.numpy.index_tricks import *
 from fgrad.numpy.indexing import *
 from fgrad.numpy.joining import *
+from fgrad.numpy.logic import *
 from fgrad.numpy.manipulation import *
 from fgrad.numpy.nanfunctions import *
+from fgrad.numpy.packing import *
 from fgrad.numpy.padding import *
+from fgrad.numpy.polynomials import *
 from fgrad.numpy.products import *
 from fgrad.numpy.protocols import register_namespace
 from fgrad.numpy.quantiles import *
 from fgrad.numpy.rearranging import *
 from fgrad.numpy.reductions import *
+from fgrad.numpy.sets import *
+from fgrad.numpy.signals import *
 from fgrad.numpy.sorting import *
+from fgrad.numpy.statistics import *
 from fgrad.numpy.ufuncs import *
 from fgrad.numpy.updates import At as At
 from fgrad.numpy.updates import at as at

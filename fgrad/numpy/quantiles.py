@@ -18,10 +18,10 @@ from fgrad.primitives.families import shape_of
 from fgrad.primitives.index_keys import ARRAY, FULL
 from fgrad.primitives.indexing import gather
 from fgrad.primitives.rounding import ceil, floor, rint
-from fgrad.primitives.shape import reshape, transpose
+from fgrad.primitives.shape import broadcast_to, reduce_sum, reshape, transpose
 from fgrad.primitives.sorting import sort
 
-__all__ = ["median", "percentile", "quantile"]
+__all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 
 _ABSENT: Any = np._NoValue
 
@@ -69,12 +69,12 @@ def _halfway(position: Array) -> Array:
     return select(eq(below, position), position, below + 0.5)
 
 
-def _averaged(q: Array, n: int) -> Array:
+def _averaged(q: Array, n: Array) -> Array:
     position = q * n - 1
     return select(eq(floor(position), position), position + 0.5, ceil(position))
 
 
-_DISCRETE: dict[str, Callable[[Array, int], Array]] = {
+_DISCRETE: dict[str, Callable[[Array, Array], Array]] = {
     "inverted_cdf": lambda q, n: ceil(q * n) - 1,
     "averaged_inverted_cdf": _averaged,
     "closest_observation": lambda q, n: rint(q * n) - 1,
@@ -85,7 +85,7 @@ _DISCRETE: dict[str, Callable[[Array, int], Array]] = {
 }
 
 
-def _position(q: Array, n: int, method: str) -> Array:
+def _position(q: Array, n: Array, method: str) -> Array:
     if method in _DISCRETE:
         position = _DISCRETE[method](q, n)
     elif method in _CONTINUOUS:
@@ -113,11 +113,18 @@ def _interpolated(x: Array, q: Array, axes: tuple[int, ...], method: str) -> Arr
     part = reshape(position - below, shape=(*shape_of(q), *[1] * len(rest)))
     if aval_of(low).dtype.kind in "biu":
         low, high = as_dtype(low, np.float64), as_dtype(high, np.float64)
-    # From the nearer end, so that both ends are met exactly; infinities that are not approached are not subtracted.
+    return _spoilt(_toward(low, high, part), ordered)
+
+
+def _toward(low: Array, high: Array, part: Array) -> Array:
+    """A part of the way from low to high.
+
+    From the nearer end, so that both ends are met exactly; infinities that are not approached are not subtracted.
+    """
     same = eq(high, low)
     step = select(same, 0, high) - select(same, 0, low)
     step = select(logical_and(is_inf(step), eq(part, 0)), 0, step)
-    return _spoilt(select(lt(part, 0.5), low + step * part, high - step * (1 - part)), ordered)
+    return select(lt(part, 0.5), low + step * part, high - step * (1 - part))
 
 
 def quantile(
@@ -151,7 +158,10 @@ def quantile(
     if type(a) is not Tracer and not is_traced(a, q, weights):
         return np.quantile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
     refuse("quantile", out=out, weights=weights)
-    x = as_operand(a)
+    return _of_shares(as_operand(a), q, axis, method, keepdims, _interpolated)
+
+
+def _of_shares(x: Array, q: Any, axis: Any, method: Any, keepdims: Any, interpolated: Callable[..., Array]) -> Array:
     aval = aval_of(x)
     share = as_operand(q)
     if type(share) in (int, float):
@@ -159,7 +169,7 @@ def quantile(
     if not is_traced(share) and np.logical_or(np.less(share, 0), np.greater(share, 1)).any():
         raise ArgumentError(message("quantiles must be in the range from 0 to 1."))
     axes = reduced_axes(axis, aval.ndim)
-    result = _interpolated(x, share, axes, method)
+    result = interpolated(x, share, axes, method)
     if not given(keepdims) or not keepdims:
         return result
     lengths = [1 if i in axes else n for i, n in enumerate(aval.shape)]
@@ -184,13 +194,15 @@ def percentile(
     """
     if type(a) is not Tracer and not is_traced(a, q, weights):
         return np.percentile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
+    return quantile(a, _hundredth(a, q), axis, out, overwrite_input, method, keepdims, weights=weights)
+
+
+def _hundredth(a: Any, q: Any) -> Array:
     share = as_operand(q)
-    if type(share) in (int, float):
-        dtype = aval_of(as_operand(a)).dtype
-        share = np.true_divide(share, dtype.type(100) if dtype.kind == "f" else 100)
-    else:
-        share = share / 100
-    return quantile(a, share, axis, out, overwrite_input, method, keepdims, weights=weights)
+    if type(share) not in (int, float):
+        return share / 100
+    dtype = aval_of(as_operand(a)).dtype
+    return np.true_divide(share, dtype.type(100) if dtype.kind == "f" else 100)
 
 
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Array:
@@ -213,3 +225,98 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
     low, high = (as_dtype(_row(ordered, k), dtype) for k in ((n - 1) // 2, n // 2))
     middle = low if n % 2 else (low + high) / 2
     return kept(_spoilt(middle, ordered), aval.shape, axes, keepdims)
+
+
+def _interpolated_numbers(x: Array, q: Array, axes: tuple[int, ...], method: str) -> Array:
+    """The quantiles of the elements that are not NaN; NaN where there is none."""
+    ordered = sort(_columns(x, axes), axis=0)
+    n, *rest = shape_of(ordered)
+    missing = is_nan(ordered)
+    count = n - reduce_sum(missing, axes=(0,))
+    ordered = as_dtype(select(missing, 0, ordered), aval_of(ordered).dtype)  # the last ones, which are not looked at
+    share = reshape(q, shape=(*shape_of(q), *[1] * len(rest)))
+    dtype = aval_of(share).dtype
+    size = as_dtype(maximum(count, 1), dtype if dtype.kind == "f" else np.float64)
+    position = broadcast_to(_position(share, size, method), shape=(*shape_of(q), *rest))
+    below = floor(position)
+    start = as_dtype(below, np.intp)
+    low = _at_each(ordered, start)
+    if method not in ("lower", "higher", "nearest", "inverted_cdf", "closest_observation"):
+        high = _at_each(ordered, minimum(start + 1, maximum(count - 1, 0)))
+        low = _toward(low, high, position - below)
+    return as_dtype(select(eq(count, 0), np.nan, low), aval_of(low).dtype)
+
+
+def _at_each(ordered: Array, positions: Array) -> Array:
+    """`ordered[positions[i, c], c]` for every column c."""
+    rest = shape_of(ordered)[1:]
+    columns = math.prod(rest)
+    ahead = shape_of(positions)[: len(shape_of(positions)) - len(rest)]
+    rows = reshape(positions, shape=(*ahead, columns)) * columns + np.arange(columns)
+    out = gather(reshape(ordered, shape=(aval_of(ordered).size,)), rows, key=(ARRAY,), unique=False)
+    return reshape(out, shape=(*ahead, *rest))
+
+
+def nanquantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: Any = "linear",
+    keepdims: Any = _ABSENT,
+    *,
+    weights: Any = None,
+) -> Array:
+    """`nanquantile(a, q, axis)`: the quantiles of the elements that are not NaN; see `quantile`.
+
+    Where all are NaN, so is the result; for traced arrays there is no warning, and their derivative is 0.
+
+    >>> nanquantile([1.0, np.nan, 2.0, 4.0], 0.25)
+    np.float64(1.5)
+    """
+    if type(a) is not Tracer and not is_traced(a, q, weights):
+        return np.nanquantile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
+    x = as_operand(a)
+    if aval_of(x).dtype.kind != "f" or 0 in shape_of(x):
+        return quantile(x, q, axis, out, overwrite_input, method, given(keepdims) and keepdims, weights=weights)
+    refuse("nanquantile", out=out, weights=weights)
+    return _of_shares(x, q, axis, method, keepdims, _interpolated_numbers)
+
+
+def nanpercentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: Any = "linear",
+    keepdims: Any = _ABSENT,
+    *,
+    weights: Any = None,
+) -> Array:
+    """`nanpercentile(a, q, axis)`: the percentiles of the elements that are not NaN; see `nanquantile`.
+
+    >>> nanpercentile([1.0, np.nan, 2.0, 4.0], 25)
+    np.float64(1.5)
+    """
+    if type(a) is not Tracer and not is_traced(a, q, weights):
+        return np.nanpercentile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
+    return nanquantile(a, _hundredth(a, q), axis, out, overwrite_input, method, keepdims, weights=weights)
+
+
+def nanmedian(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = _ABSENT
+) -> Array:
+    """`nanmedian(a, axis)`: the median of the elements that are not NaN; NaN where there is none.
+
+    >>> nanmedian([3.0, np.nan, 2.0])
+    np.float64(2.5)
+    """
+    if type(a) is not Tracer and not is_traced(a):
+        return np.nanmedian(a, axis, out, overwrite_input, keepdims)
+    refuse("nanmedian", out=out)
+    x = as_operand(a)
+    if aval_of(x).dtype.kind != "f" or 0 in shape_of(x):
+        return median(x, axis, None, overwrite_input, given(keepdims) and keepdims)
+    return nanquantile(x, 0.5, axis, keepdims=keepdims)

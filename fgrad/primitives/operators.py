@@ -29,7 +29,7 @@ from fgrad.primitives.elementwise import add, div, integer_pow, mul, neg, sub
 from fgrad.primitives.exponential import pow, sqrt
 from fgrad.primitives.rounding import absolute, floor_divide, remainder
 
-__all__ = ["ufuncs"]
+__all__ = ["ufunc_methods", "ufuncs"]
 
 _OPERANDS = frozenset({Tracer, np.ndarray, float, int, bool, complex, np.float64, np.float32})
 
@@ -139,6 +139,11 @@ ufuncs: dict[np.ufunc, Callable[..., Any]] = {}
 """What stands for a NumPy ufunc that is given a tracer."""
 
 
+ufunc_methods: dict[str, Callable[..., Any]] = {}
+"""What stands for a method of NumPy's ufuncs, such as `np.add.reduce`, by name: it takes the ufunc first, and gives
+`NotImplemented` for one that it does not know."""
+
+
 def register_ufuncs() -> None:
     """Lets every element-wise primitive stand for the ufunc that computes it."""
     for primitive in registry.values():
@@ -151,6 +156,10 @@ def register_ufuncs() -> None:
 def _array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
     function = ufuncs.get(ufunc) if method == "__call__" else None
     if function is None:
+        if method in ufunc_methods:
+            out = ufunc_methods[method](ufunc, *args, **kwargs)
+            if out is not NotImplemented:
+                return out
         if any(hasattr(type(x), "__array_ufunc__") and type(x) not in _OPERANDS for x in args):
             return NotImplemented  # another library's array may know better
         full = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")

@@ -19,6 +19,7 @@ from fgrad.primitives.comparison import select
 from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.cumulative import Cumulative, linear_recurrence
 from fgrad.primitives.elementwise import Elementwise, mul
+from fgrad.primitives.fourier import fft, irfft, rfft
 from fgrad.primitives.index_keys import ARRAY, GAP, Key
 from fgrad.primitives.indexing import gather, place
 from fgrad.primitives.joining import concatenate, pad, split, stack, unstack
@@ -217,3 +218,18 @@ def _permute(interpreter: Dependence, primitive: Primitive, operands: Operands, 
         return primitive.impl(x.sets, interpreter.use(order), **params)
     axis = params["axis"]
     return np.broadcast_to(np.expand_dims(interpreter.sets.over(x.sets, (axis,)), axis), x.shape)
+
+
+@rule(fft)
+def _fourier(interpreter: Dependence, _: Any, operands: Operands, params: Any) -> Any:
+    x = operands[0]
+    kept = [1 if i in params["axes"] else n for i, n in enumerate(x.shape)]
+    return np.broadcast_to(interpreter.sets.over(x.sets, params["axes"]).reshape(kept), x.shape)
+
+
+@rule(rfft, irfft)
+def _half_fourier(interpreter: Dependence, _: Any, operands: Operands, params: Any) -> Any:
+    x, axis = operands[0], params["axis"]
+    n = params.get("n", x.shape[axis] // 2 + 1)
+    ids = np.expand_dims(interpreter.sets.over(x.sets, (axis,)), axis)
+    return np.broadcast_to(ids, (*x.shape[:axis], n, *x.shape[axis + 1 :]))

@@ -92,3 +92,28 @@ def test_bad_arguments() -> None:
     for f in (median, lambda x: quantile(x, 0.5)):
         with pytest.raises(ArgumentError, match="of no elements"):
             staged(f, np.ones((2, 0)))
+
+
+HOLES = np.array([[1.0, np.nan, 2.0, 4.0], [np.nan] * 4, [3.0, -1.0, 0.5, 2.0], [np.nan, np.nan, np.nan, 7.0]])
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, (0, 1), 3])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_without_nans(axis: Any, keepdims: bool, dtype: Any) -> None:
+    x = HOLES.astype(dtype) if dtype is not np.int64 else np.arange(16).reshape(4, 4)
+    check(quantiles.nanmedian, np.nanmedian, x, axis=axis, keepdims=keepdims)
+    for q in (0.3, np.array([0.0, 0.4, 1.0])):
+        for method in ("linear", "lower", "nearest", "midpoint", "hazen"):
+            check(quantiles.nanquantile, np.nanquantile, x, q=q, axis=axis, keepdims=keepdims, method=method)
+    check(quantiles.nanpercentile, np.nanpercentile, x, q=30, axis=axis, keepdims=keepdims)
+
+
+def test_gradients_without_nans() -> None:
+    found = fgrad.grad(lambda x: fgrad.numpy.nansum(quantiles.nanmedian(x, 1)))(HOLES)
+    expected = np.zeros((4, 4))
+    expected[0, 2] = expected[3, 3] = 1
+    expected[2, 2:] = 0.5
+    np.testing.assert_array_equal(found, expected)
+    rows(lambda x: quantiles.nanquantile(x, 0.3, 0), HOLES[[0, 2, 3]])
+    rows(lambda x: quantiles.nanmedian(x, 1), HOLES[[0, 2, 3]])
