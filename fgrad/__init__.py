@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fgrad import core, errors, flatten_util, numpy, tree, tree_util
+from fgrad import config, core, errors, flatten_util, numpy, tree, tree_util
 from fgrad.api.common import float0
 from fgrad.api.grad import grad, value_and_grad
 from fgrad.api.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
@@ -38,6 +38,7 @@ __all__ = [
     "checkpoint_name",
     "checkpoint_policies",
     "closure_convert",
+    "config",
     "core",
     "custom_derivatives",
     "custom_gradient",

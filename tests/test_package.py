@@ -24,6 +24,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # import each other, in one direction. `fgrad/__init__.py` stands above them all: nothing inside imports it.
 LEVELS = (
     ("version", "errors"),
+    ("config",),
     ("tree",),
     ("core",),
     ("primitives",),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from fgrad.compiler.fuse import fuse, fused
 from fgrad.compiler.plan import Plan, Step, plan
 from fgrad.compiler.source import can_write
 from fgrad.core.aval import ShapedArray
@@ -80,7 +81,7 @@ def analyse_memory(closed: ClosedJaxpr, optimize: Optimize) -> MemoryAnalysis:
     """
     jaxpr = closed.jaxpr
     outputs = sum(_size(a.aval) for a in jaxpr.outvars)
-    peak = max(_Memory(jaxpr, optimize).run(), outputs)
+    peak = max(_Memory(fuse(closed).jaxpr, optimize).run(), outputs)
     constants = {id(c): v.aval for v, c in zip(jaxpr.constvars, closed.consts, strict=True)}
     return MemoryAnalysis(
         argument_size_in_bytes=sum(_size(v.aval) for v in jaxpr.invars),
@@ -225,6 +226,8 @@ _COPYING = {"reduce_logsumexp": 1, "argmax": 1, "argmin": 1}
 def _workspace(eqn: Equation, optimize: Optimize) -> int:
     """What an operation takes besides its operands and results."""
     inner = [program for _, program in inner_jaxprs(eqn.params)]
+    if eqn.primitive is fused:
+        return 0  # tiles are worked at in memory that every thread has for all programs
     if eqn.primitive.name == "select":
         return _choosing(*[a.aval for a in eqn.invars])
     if not inner:

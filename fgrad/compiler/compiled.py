@@ -12,12 +12,14 @@ from weakref import WeakKeyDictionary
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis, analyse_cost, analyse_memory
 from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.failures import forget_lines, register_lines
+from fgrad.compiler.fuse import fuse
 from fgrad.compiler.inline import inline
 from fgrad.compiler.loops import Loop
 from fgrad.compiler.pieces import joined_pieces
 from fgrad.compiler.plain import is_plain, may_be_plain, plain_numbers, plain_program, typed_numbers
 from fgrad.compiler.plan import Plan, plan
 from fgrad.compiler.products import sums_of_products
+from fgrad.compiler.scatters import scatter_into_sums
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
 from fgrad.core.jaxpr import ClosedJaxpr
@@ -67,7 +69,7 @@ def _forget(filename: str) -> None:
 
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The passes from jaxpr to jaxpr."""
-    return without_barriers(sums_of_products(joined_pieces(simplify(inline(closed)))))
+    return without_barriers(scatter_into_sums(sums_of_products(joined_pieces(simplify(inline(closed))))))
 
 
 def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequence[str] | None = None) -> Compiled:
@@ -80,7 +82,8 @@ def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequenc
     """
     program = optimize(closed)
     given = arguments or [f"x{i}" for i in range(len(program.jaxpr.invars))]
-    return Compiled(program, write_source(program, plan(program.jaxpr), name, given))
+    tiled = fuse(program)
+    return Compiled(program, write_source(tiled, plan(tiled.jaxpr), name, given))
 
 
 _functions: WeakKeyDictionary[ClosedJaxpr, Compiled] = WeakKeyDictionary()
@@ -158,7 +161,7 @@ def loop_function(closed: ClosedJaxpr, runs: int, loop: Loop) -> Callable[..., S
 def _compile_loop(program: ClosedJaxpr, loop: Loop) -> Callable[..., Sequence[Any]]:
     given = _arguments(program)
     if not is_plain(program):
-        return Compiled(program, loop.write(program, _shared(program), given)).function
+        return Compiled(program, loop.write(program, _in_loop(program), given)).function
     source = loop.write_plain(plain_program(program), given, _plain_step(program))
     return loop.adapted(Compiled(program, source).function, program.in_avals)
 
@@ -176,13 +179,20 @@ def _plain_step(program: ClosedJaxpr) -> Callable[..., list[Any]]:
 
 
 def _compile_part(program: ClosedJaxpr) -> Callable[..., Sequence[Any]]:
-    return Compiled(program, write_source(program, _shared(program), "body", _arguments(program))).function
+    tiled = fuse(program)
+    return Compiled(program, write_source(tiled, _shared(tiled), "body", _arguments(program))).function
 
 
 def _shared(program: ClosedJaxpr) -> Plan:
     """A plan whose results may share memory with the arguments."""
     planned = plan(program.jaxpr)
     return planned._replace(copies=[False] * len(planned.copies))
+
+
+def _in_loop(program: ClosedJaxpr) -> Plan:
+    """A plan for the body of a loop, which makes its arrays itself."""
+    planned = _shared(program)
+    return planned._replace(steps=[step._replace(pooled=frozenset()) for step in planned.steps], reserve={})
 
 
 def _arguments(program: ClosedJaxpr) -> list[str]:

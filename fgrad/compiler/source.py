@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.compiler.buffers import Buffers
 from fgrad.compiler.plan import Plan, Step
 from fgrad.compiler.scalars import scalar_expression
+from fgrad.compiler.tiles import empty_array, write_group
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Literal, Var
 from fgrad.core.printer import variable_names
 from fgrad.core.writer import Writer
@@ -19,7 +21,7 @@ from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.joining import concatenate
 
-__all__ = ["Body", "Names", "Source", "can_write", "operand", "result", "write_body", "write_source"]
+__all__ = ["Body", "Names", "Source", "can_write", "new_writer", "operand", "result", "write_body", "write_source"]
 
 
 class Source(NamedTuple):
@@ -40,7 +42,7 @@ class Source(NamedTuple):
 
 def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence[str]) -> Source:
     """Writes a planned program as a Python function of flat arguments that returns a tuple."""
-    writer = Writer()
+    writer = new_writer(plan)
     names = Names(writer, arguments, closed)
     function = _identifier(name, "program")
     body = write_body(plan, names, writer, "    ")
@@ -48,6 +50,14 @@ def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence
     outs = [result(a, copied, names, writer) for a, copied in zip(closed.jaxpr.outvars, plan.copies, strict=True)]
     lines.append(f"    return ({', '.join(outs)}{',' if len(outs) == 1 else ''})")
     return Source(function, "\n".join(lines) + "\n", writer.namespace, [None, *body.places, None])
+
+
+def new_writer(plan: Plan) -> Writer:
+    """A writer whose source may take arrays from buffers of its own."""
+    writer = Writer()
+    if plan.reserve:
+        writer.namespace["_empty"] = Buffers(plan.reserve).empty
+    return writer
 
 
 class Body(NamedTuple):
@@ -81,8 +91,21 @@ def write_body(
     last: SourceLine | None = None
     place = None
     for planned in plan.steps:
+        if planned.eqn.primitive.name == "fused":
+            written, dead = write_group(planned.eqn, names, writer, planned.pooled)
+            for text, source in written:
+                here = _comment(source) if source is not None else place
+                lines.append(indent + text + (f"  # {here}" if here != place and "  # " not in text else ""))
+                last = source or last
+                places.append(last)
+                place = here
+            dead += [names[v] for v in planned.drop]
+            if dead and not (ends and planned is plan.steps[-1]):
+                lines.append(f"{indent}del {', '.join(dead)}")
+                places.append(last)
+            continue
         target = targets.get(planned.eqn.outvars[0]) if targets and planned.eqn.outvars else None
-        step = planned if target is None else planned._replace(overwrite=None)
+        step = planned if target is None else planned._replace(overwrite=None, pooled=frozenset())
         text = _statement(step, names, writer, target)
         here = _comment(step.eqn.source) if step.eqn.source is not None else place
         lines.append(indent + text + (f"  # {here}" if here != place else ""))
@@ -124,6 +147,7 @@ class Names:
     def _letter(self) -> str:
         while (name := next(self._letters)) in self._taken:
             pass
+        self._taken.add(name)
         return name
 
     def _free(self, hint: str) -> str:
@@ -154,6 +178,8 @@ def _statement(step: Step, names: Names, writer: Writer, target: str | None = No
     if number is not None:
         return f"{names[eqn.outvars[0]]} = {number}"
     out = inputs[step.overwrite] if step.overwrite is not None else target
+    if step.pooled:
+        out = empty_array(eqn.outvars[0].aval, writer, pooled=True)
     writer.avals = [a.aval for a in eqn.invars]
     expression = eqn.primitive.lower(writer, inputs, out, **eqn.params)
     if step.overwrite is not None:

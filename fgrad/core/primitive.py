@@ -190,6 +190,10 @@ class Primitive:
         """`inplace(avals, out, **params)`: whether the lowered expression can write its result into a given array."""
         return False
 
+    def fills(self, *args: Any, **params: Any) -> bool:
+        """`fills(avals, out, **params)`: whether it can write it into a given array that is none of the operands."""
+        return self.inplace(*args, **params)
+
     def is_view(self, *args: Any, **params: Any) -> bool:
         """`is_view(**params)`: whether the result may share memory with the first argument."""
         return False

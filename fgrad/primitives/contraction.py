@@ -164,6 +164,9 @@ class DotGeneral(Bilinear):
         expression = _expression(names, write.avals, dimension_numbers)
         return expression if out is None else f"{expression.removesuffix(')')}, out={out})"
 
+    def fills(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return self.can_write(avals, **params)
+
     def can_write(self, avals: Sequence[ShapedArray], *, dimension_numbers: DimensionNumbers) -> bool:
         """Whether the lowered expression can write its result into a given array, which lies in order."""
         return not dimension_numbers[1][0] and len(dimension_numbers[0][0]) == 1 and [a.ndim for a in avals] == [2, 2]

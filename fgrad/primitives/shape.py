@@ -160,7 +160,11 @@ class ReduceSum(Linear):
         if write.avals and _is_tall(write.avals[0], axes):
             return _column_sums(names[0], write.avals[0], len(axes))
         axis = axes[0] if len(axes) == 1 else axes
-        return f"np.add.reduce({names[0]}, axis={axis})"
+        given = f", out={out}" if out else ""
+        return f"np.add.reduce({names[0]}, axis={axis}{given})"
+
+    def fills(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return out.ndim > 0
 
 
 def _is_tall(x: ShapedArray, axes: tuple[int, ...]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray, is_inexact
 from fgrad.core.primitive import Primitive, Sample
+from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
 from fgrad.primitives.families import draw, shape_of
 from fgrad.primitives.reductions import keep_axes
@@ -53,18 +54,20 @@ class ReduceLogsumexp(Exponentials):
     def impl(self, x: Array, *, axes: tuple[int, ...]) -> Array:
         return self.with_softmax(np.asarray(x), axes, weigh=False)[0]
 
-    def with_softmax(self, x: Any, axes: tuple[int, ...], *, weigh: bool = True) -> tuple[Array, Array | None]:
-        """The result and, where asked for, the softmax, which shares most of the work."""
-        top, powers, total = _exponentials(x, axes)
-        weights = np.divide(powers, total)[()] if weigh else None
-        out = np.log(total) + top
-        if x.dtype.kind == "f" and np.less(np.abs(out), _SMALL).any():
+    def with_softmax(
+        self, x: Any, axes: tuple[int, ...], *, weigh: bool = True, out: Any = None
+    ) -> tuple[Array, Array | None]:
+        """The result and, where asked for, the softmax, which shares most of the work and may be written to `out`."""
+        top, powers, total = _exponentials(x, axes, out)
+        value = np.log(total) + top
+        if x.dtype.kind == "f" and np.less(np.abs(value), _SMALL).any():
             # Next to 0 the rounding of a total close to 1 shows: add up what is not the largest by itself.
             largest = x == top
             ties = np.maximum(np.add.reduce(largest, axis=axes, dtype=x.dtype, keepdims=True), 1)
-            np.copyto(powers, 0, where=largest)
-            out = np.log1p(np.add.reduce(powers, axis=axes, keepdims=True) / ties) + np.log(ties) + top
-        return out.reshape(_dropped(x.shape, axes))[()], weights
+            lesser = np.add.reduce(np.where(largest, x.dtype.type(0), powers), axis=axes, keepdims=True)
+            value = np.log1p(lesser / ties) + np.log(ties) + top
+        weights = np.divide(powers, total, out=powers)[()] if weigh else None
+        return value.reshape(_dropped(x.shape, axes))[()], weights
 
     def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
         self.check(x, axes)
@@ -85,9 +88,16 @@ class Softmax(Exponentials):
     Infinities are taken as limits: what is +∞ shares the weight evenly, and elements that are all −∞ have no weight.
     """
 
-    def impl(self, x: Array, *, axes: tuple[int, ...]) -> Array:
-        _, powers, total = _exponentials(np.asarray(x), axes)
+    def impl(self, x: Array, *, axes: tuple[int, ...], out: Any = None) -> Array:
+        _, powers, total = _exponentials(np.asarray(x), axes, out)
         return np.divide(powers, total, out=powers)[()]
+
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
+        given = f", out={out}" if out else ""
+        return f"{write.constant(self.impl, self.name)}({names[0]}, axes={axes}{given})"
+
+    def fills(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return out.ndim > 0
 
     def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
         self.check(x, axes)
@@ -107,8 +117,12 @@ class LogsumexpAndSoftmax(Exponentials):
 
     multiple = True
 
-    def impl(self, x: Array, *, axes: tuple[int, ...]) -> tuple[Array, Array]:
-        return reduce_logsumexp.with_softmax(np.asarray(x), axes)
+    def impl(self, x: Array, *, axes: tuple[int, ...], out: Any = None) -> tuple[Array, Array]:
+        return reduce_logsumexp.with_softmax(np.asarray(x), axes, out=out)
+
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
+        given = f", out={out}" if out else ""
+        return f"{write.constant(self.impl, self.name)}({names[0]}, axes={axes}{given})"
 
     def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> list[ShapedArray]:
         return [reduce_logsumexp.shape(x, axes=axes), softmax.shape(x, axes=axes)]
@@ -135,11 +149,14 @@ def _dropped(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([n for i, n in enumerate(shape) if i not in axes])
 
 
-def _exponentials(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
-    """The largest element, eˣ relative to that of it, and the sum of these; infinities are taken as limits."""
+def _exponentials(x: Any, axes: tuple[int, ...], out: Any = None) -> tuple[Any, Any, Any]:
+    """The largest element, eˣ relative to that of it, and the sum of these; infinities are taken as limits.
+
+    The powers are written to `out`, if there is one.
+    """
     top = reduce_rows(np.maximum, x.real, axes, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        powers = np.asarray(np.subtract(x, top))
+        powers = np.asarray(np.subtract(x, top, out=out))
         np.exp(powers, out=powers)
         total = reduce_rows(np.add, powers, axes, keepdims=True)
         flat = total.ravel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 import fgrad
 from fgrad import errors
 from fgrad.core.jaxpr import ClosedJaxpr
+from tests.compiler.tiling import whole_arrays
 from tests.control.transforms import FIRST, SECOND
 
 
@@ -143,6 +144,12 @@ def peak(run: Callable[[], Any]) -> int:
         tracemalloc.stop()
 
 
+@pytest.fixture
+def whole() -> Iterator[None]:
+    with whole_arrays():
+        yield
+
+
 BLOCKS, STEPS, SIZE = 8, 10, 20_000
 LAYERS, EVERY = 100, 10
 
@@ -163,6 +170,7 @@ def chain(wrap: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return loss
 
 
+@pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
 def test_peak_memory_falls(compiled: bool) -> None:
     x = np.linspace(0.5, 1.0, SIZE)
@@ -188,6 +196,7 @@ def layers(x: Any, w: Any, wrap: Callable[[Any], Any]) -> Any:
     return x.sum()
 
 
+@pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("wrt", [0, (0, 1)], ids=["input", "input and weights"])
 def test_a_chain_of_100_layers_takes_less_than_a_third(wrt: Any) -> None:
     """By `memory_analysis` at the size at which it matters, and by the process at a smaller one."""
@@ -347,6 +356,7 @@ def test_python_control_flow_with_a_policy(policy: str) -> None:
     ) == pytest.approx([1 / 4, 1 / 6])
 
 
+@pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
 def test_memory_between_everything_and_nothing(compiled: bool) -> None:
     def f(x: Any, policy: Any) -> Any:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import fgrad
 import fgrad.numpy as fnp
 from fgrad.testing import check_adjoint, check_jit, check_tangent_linearity, check_vmap
+from tests.compiler.tiling import forced_tiles
 
 LIMIT = 48
 """No array on the way has more elements."""
@@ -196,6 +197,15 @@ def tolerance(case: Case) -> float:
 @given(cases())
 def test_jit_changes_nothing(case: Case) -> None:
     check_jit(run(case.program), (case.a[0][()], case.b[0][()]), atol=tolerance(case), rtol=tolerance(case))
+
+
+@given(cases(), st.sampled_from([16, 48, 200]))
+def test_tiles_change_nothing(case: Case, tile: int) -> None:
+    args = case.a, case.b
+    f = fgrad.vmap(scalar(case.program))
+    with forced_tiles(tile):
+        check_jit(run(case.program), (args[0][0][()], args[1][0][()]), atol=tolerance(case), rtol=tolerance(case))
+        check_jit(fgrad.grad(lambda a, b: fnp.sum(f(a, b))), args, atol=10 * tolerance(case), rtol=10 * tolerance(case))
 
 
 @given(cases())
