@@ -46,8 +46,8 @@ class Limits:
         self.elements = 32 * 1024
         self.work = 1024 * 1024
         self.thread = 1536 * 1024
-        self.tile = 128 * 1024
-        self.cache = 1024 * 1024
+        self.tile = 256 * 1024
+        self.cache = 2 * 1024 * 1024
         self.members = 4096
 
 
