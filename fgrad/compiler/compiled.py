@@ -17,7 +17,7 @@ from fgrad.compiler.inline import inline
 from fgrad.compiler.loops import Loop
 from fgrad.compiler.pieces import joined_pieces
 from fgrad.compiler.plain import is_plain, may_be_plain, plain_numbers, plain_program, typed_numbers
-from fgrad.compiler.plan import Plan, plan
+from fgrad.compiler.plan import Plan, plan, without_buffers
 from fgrad.compiler.products import sums_of_products
 from fgrad.compiler.scatters import scatter_into_sums
 from fgrad.compiler.simplify import simplify
@@ -161,7 +161,7 @@ def loop_function(closed: ClosedJaxpr, runs: int, loop: Loop) -> Callable[..., S
 def _compile_loop(program: ClosedJaxpr, loop: Loop) -> Callable[..., Sequence[Any]]:
     given = _arguments(program)
     if not is_plain(program):
-        return Compiled(program, loop.write(program, _in_loop(program), given)).function
+        return Compiled(program, loop.write(program, without_buffers(_shared(program)), given)).function
     source = loop.write_plain(plain_program(program), given, _plain_step(program))
     return loop.adapted(Compiled(program, source).function, program.in_avals)
 
@@ -187,12 +187,6 @@ def _shared(program: ClosedJaxpr) -> Plan:
     """A plan whose results may share memory with the arguments."""
     planned = plan(program.jaxpr)
     return planned._replace(copies=[False] * len(planned.copies))
-
-
-def _in_loop(program: ClosedJaxpr) -> Plan:
-    """A plan for the body of a loop, which makes its arrays itself."""
-    planned = _shared(program)
-    return planned._replace(steps=[step._replace(pooled=frozenset()) for step in planned.steps], reserve={})
 
 
 def _arguments(program: ClosedJaxpr) -> list[str]:

@@ -8,7 +8,7 @@ from fgrad.compiler.buffers import LARGE_BYTES, Key
 from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, Equation, Jaxpr, Literal, Var
 
-__all__ = ["Plan", "Step", "is_large", "plan"]
+__all__ = ["Plan", "Step", "is_large", "plan", "without_buffers"]
 
 
 _SMALL = 4 * 2**20
@@ -76,6 +76,11 @@ def plan(jaxpr: Jaxpr) -> Plan:
         if type(atom) is Var:
             counted.keep(owner[atom])
     return Plan(steps, _copies(jaxpr, owner, foreign, views), counted.most)
+
+
+def without_buffers(planned: Plan) -> Plan:
+    """The plan with arrays of its own for every result."""
+    return planned._replace(steps=[step._replace(pooled=frozenset()) for step in planned.steps], reserve={})
 
 
 class _Reserve:
