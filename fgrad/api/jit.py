@@ -13,6 +13,7 @@ import numpy as np
 
 from fgrad.api.retracing import CacheEntry, CacheInfo, Miss, Signature, explain_miss, forbid_retrace
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis
+from fgrad.compiler.buffers import Buffers
 from fgrad.compiler.compiled import Compiled
 from fgrad.compiler.failures import explain
 from fgrad.compiler.shared import compile_shared
@@ -40,7 +41,7 @@ R_co = TypeVar("R_co", covariant=True)
 class _Traced:
     """A function, traced for one signature; compiled when it is first run by itself."""
 
-    __slots__ = ("arguments", "function", "hits", "jaxpr", "name", "outdef", "signature")
+    __slots__ = ("arguments", "buffers", "function", "hits", "jaxpr", "name", "outdef", "signature")
 
     def __init__(
         self, jaxpr: ClosedJaxpr, outdef: PyTreeDef, name: str, arguments: list[str], signature: Signature
@@ -52,9 +53,17 @@ class _Traced:
         self.signature = signature
         self.hits = 0
         self.function: Callable[..., tuple[Any, ...]] | None = None
+        self.buffers: Buffers | None = None
+
+    def __del__(self) -> None:
+        # What was compiled may be remembered for longer, but not the memory that it keeps.
+        if self.buffers is not None:
+            self.buffers.clear()
 
     def compile(self) -> Compiled:
-        return compile_shared(self.jaxpr, self.name, self.arguments)
+        compiled = compile_shared(self.jaxpr, self.name, self.arguments)
+        self.buffers = compiled.buffers
+        return compiled
 
 
 @public

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis, analyse_cost, analyse_memory
 from fgrad.compiler.barriers import without_barriers
+from fgrad.compiler.buffers import Buffers
 from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.fuse import fuse
 from fgrad.compiler.inline import inline
@@ -36,9 +37,10 @@ class Compiled:
         jaxpr: the program after simplification.
         text: the generated source.
         function: takes flat arrays, returns a tuple of arrays.
+        buffers: the memory that it keeps between calls.
     """
 
-    __slots__ = ("function", "jaxpr", "text")
+    __slots__ = ("buffers", "function", "jaxpr", "text")
 
     def __init__(self, jaxpr: ClosedJaxpr, source: Source) -> None:
         self.jaxpr = jaxpr
@@ -48,6 +50,8 @@ class Compiled:
         register_lines(filename, source.lines)
         namespace = dict(source.namespace)
         exec(compile(source.text, filename, "exec"), namespace)
+        empty = namespace.get("_empty")
+        self.buffers: Buffers | None = empty.__self__ if empty is not None else None
         # Taken out of its own globals: no cycle keeps constants alive until the collector runs.
         self.function: Callable[..., tuple[Any, ...]] = namespace.pop(source.name)
         weakref.finalize(self.function, _forget, filename).atexit = False

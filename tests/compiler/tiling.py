@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
 import fgrad
-from fgrad.compiler import plan
+from fgrad.compiler import plan, shared
 from fgrad.compiler.fuse import limits
 
 __all__ = ["forced_tiles", "whole_arrays"]
@@ -20,6 +21,7 @@ def forced_tiles(tile: int = 48, threads: int = 3) -> Iterator[None]:
     with (
         patch.multiple(limits, **small),
         patch.object(plan, "LARGE_BYTES", 1),
+        patch.object(shared, "_known", OrderedDict()),
         fgrad.config.using(num_threads=threads),
     ):
         yield
@@ -28,5 +30,9 @@ def forced_tiles(tile: int = 48, threads: int = 3) -> Iterator[None]:
 @contextmanager
 def whole_arrays() -> Iterator[None]:
     """Programs that are compiled in here run without tiles, and keep no memory: what they take can be measured."""
-    with patch.object(limits, "elements", 2**60), fgrad.config.using(buffer_bytes=0):
+    with (
+        patch.object(limits, "elements", 2**60),
+        patch.object(shared, "_known", OrderedDict()),
+        fgrad.config.using(buffer_bytes=0),
+    ):
         yield
