@@ -4,6 +4,9 @@ A function given only concrete arrays is NumPy's own; given a tracer, it is made
 dtypes and errors are NumPy 2's.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from numpy import array_repr as array_repr
 from numpy import array_str as array_str
 from numpy import bool as bool
@@ -65,8 +68,6 @@ from numpy import uint32 as uint32
 from numpy import uint64 as uint64
 from numpy import unsignedinteger as unsignedinteger
 
-from fgrad.numpy import fft as fft
-from fgrad.numpy import linalg as linalg
 from fgrad.numpy import methods as _methods
 from fgrad.numpy import ufunc_methods as _ufunc_methods
 from fgrad.numpy.calculus import *
@@ -97,5 +98,17 @@ from fgrad.numpy.statistics import *
 from fgrad.numpy.ufuncs import *
 from fgrad.numpy.updates import At as At
 from fgrad.numpy.updates import at as at
+
+if TYPE_CHECKING:
+    from fgrad.numpy import fft as fft
+    from fgrad.numpy import linalg as linalg
+
+
+def __getattr__(name: str) -> Any:
+    """`fft` and `linalg` are imported when they are first used."""
+    if name in ("fft", "linalg"):
+        return import_module(f"fgrad.numpy.{name}")
+    raise AttributeError(f"module 'fgrad.numpy' has no attribute {name!r}")
+
 
 register_namespace("numpy", globals())

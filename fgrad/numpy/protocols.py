@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from fgrad.core.interpreter import Tracer, install
@@ -11,6 +12,9 @@ from fgrad.errors import TracerArrayConversionError, message
 __all__ = ["register_namespace"]
 
 _namespaces: dict[str, Mapping[str, Any]] = {}
+
+_LATER = {"numpy.fft": "fgrad.numpy.fft", "numpy.linalg": "fgrad.numpy.linalg"}
+"""Modules that register themselves when they are imported, which is when they are first used."""
 
 
 def register_namespace(module: str, functions: Mapping[str, Any]) -> None:
@@ -23,6 +27,8 @@ def _array_function(
 ) -> Any:
     module = getattr(function, "__module__", None) or "numpy"
     name = getattr(function, "__name__", str(function))
+    if module in _LATER and module not in _namespaces:
+        import_module(_LATER[module])
     found = _namespaces.get(module, {}).get(name)
     if found is None or found is function:
         what = (

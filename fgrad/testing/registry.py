@@ -18,6 +18,8 @@ import fgrad.control.checkpoint_name
 import fgrad.debug
 import fgrad.implicit
 import fgrad.lax
+import fgrad.numpy.fft
+import fgrad.numpy.linalg
 import fgrad.primitives.operators
 import fgrad.random  # noqa: F401 - with these, every primitive is declared
 from fgrad.core.aval import Array, aval_of, is_inexact
