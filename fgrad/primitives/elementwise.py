@@ -232,7 +232,7 @@ class IntegerPow(Elementwise):
         if type(x) in (int, float, complex, bool):
             return np.power(x, y)
         if y == 3:
-            return np.square(x) * x  # fifty times quicker than np.power
+            return np.square(x) * x  # np.power takes up to two hundred times as long
         return np.square(np.square(x)) if y == 4 else x**y
 
     def shape(self, x: ShapedArray, *, y: int) -> ShapedArray:

@@ -15,7 +15,7 @@ _MEMORY = "traced arrays are values: they have no memory to share, no strides an
 _OBJECTS = "matrices, records, characters and polynomial objects are not arrays of numbers"
 _PYTHON = "it is about Python or NumPy itself, not about arrays"
 _WRITES = "it writes into an argument"
-_EIGENVALUES = "it takes a decomposition of a matrix"
+_EIGENVALUES = "to come: they are made of lstsq and eigvals of fgrad.numpy.linalg"
 
 LEFT_OUT = {
     **dict.fromkeys(
