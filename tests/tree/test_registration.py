@@ -138,7 +138,7 @@ def test_bad_flatten(result: Any, what: str) -> None:
     assert str(caught.value).startswith(prefix + what)
 
 
-@pytest.mark.parametrize("result", [None, (1,), Base()], ids=repr)
+@pytest.mark.parametrize("result", [None, (1,), Base()], ids=lambda x: type(x).__name__)
 def test_bad_unflatten(result: Any) -> None:
     New = make(unflatten=lambda label, children: result)
     with pytest.raises(ArgumentError, match=r"registered for the pytree class New, returned .*, not a New"):
