@@ -41,6 +41,7 @@ from fgrad.primitives.random import (
     random_split,
 )
 from fgrad.primitives.shape import convert_element_type, reshape
+from fgrad.primitives.special import erf, erf_inv
 
 __all__ = [
     "PRNGKey",
@@ -56,10 +57,12 @@ __all__ = [
     "laplace",
     "logistic",
     "normal",
+    "orthogonal",
     "permutation",
     "rademacher",
     "randint",
     "split",
+    "truncated_normal",
     "uniform",
 ]
 
@@ -190,6 +193,64 @@ def normal(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
         scale = parts.dtype.type(math.sqrt(0.5))
         return convert_element_type(parts[0] * scale + parts[1] * (1j * scale), dtype=kind)
     return _draw("normal", key, shape, _real_dtype(kind, "normal"))
+
+
+def truncated_normal(
+    key: Array, lower: Any = -2.0, upper: Any = 2.0, shape: Shape | None = None, dtype: Any = float
+) -> Array:
+    """Standard normal numbers, given that they are in [lower, upper]: √2·erf⁻¹(u), with u uniform between the two erf.
+
+    Args:
+        key: a key.
+        lower: lower bound.
+        upper: upper bound; both broadcast to the shape.
+        shape: the shape of the result; left out, that of the bounds.
+        dtype: float16, float32 or float64.
+
+    Returns:
+        An array of that shape and dtype, differentiable in both bounds.
+
+    Raises:
+        ArgumentError: an argument is not what it should be.
+
+    >>> truncated_normal(key(0), shape=(2,))
+    array([-1.52382   ,  0.00199044])
+    """
+    function, dtype = "truncated_normal", _real_dtype(dtype, "truncated_normal")
+    full = fnp.broadcast_shapes(fnp.shape(lower), fnp.shape(upper))
+    size = full if shape is None else _static_shape(shape, "shape", function)
+    low, high = (_bound(x, name, size, dtype, function) for x, name in ((lower, "lower"), (upper, "upper")))
+    first, last = erf(low * math.sqrt(0.5)), erf(high * math.sqrt(0.5))
+    x = math.sqrt(2) * erf_inv(first + (last - first) * _draw("uniform", key, size, dtype))
+    return fnp.clip(x, low, high)  # rounding may step over a bound, as far as to infinity
+
+
+def orthogonal(key: Array, n: int, shape: Shape = (), dtype: Any = float) -> Array:
+    """Orthogonal (of a complex dtype, unitary) matrices, uniform by Haar's measure.
+
+    Args:
+        key: a key.
+        n: how many rows and columns a matrix has.
+        shape: the shape of a stack of them.
+        dtype: real or complex.
+
+    Returns:
+        An array of shape (*shape, n, n).
+
+    Raises:
+        ArgumentError: an argument is not what it should be.
+
+    >>> q = orthogonal(key(0), 3)
+    >>> bool(np.allclose(q @ q.T, np.eye(3)))
+    True
+
+    Source: Mezzadri, "How to generate random matrices from the classical compact groups" (Notices AMS 2007).
+    """
+    shape = _static_shape(shape, "shape", "orthogonal")
+    q, r = fnp.linalg.qr(normal(key, (*shape, n, n), dtype))
+    diagonal = fnp.diagonal(r, axis1=-2, axis2=-1)
+    size = fnp.abs(diagonal)
+    return q * (diagonal / fnp.where(size == 0, 1.0, size))[..., None, :]
 
 
 def exponential(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
