@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import count
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.primitives.coefficients import Coefficient, Series, Slopes, coupled, half_square, integral
+from fgrad.primitives.coefficients import Coefficient, Series, coupled
 from fgrad.primitives.comparison import eq, select
 from fgrad.primitives.elementwise import Elementwise
-from fgrad.primitives.exponential import sqrt, square
+from fgrad.primitives.exponential import sqrt, square, tanh
 from fgrad.primitives.families import complexes, floats
 
 __all__ = [
@@ -120,25 +119,6 @@ class Cosh(Elementwise):
         return (c for c, _ in coupled(x, out, sinh(x[0]), 1))
 
 
-class Tanh(Elementwise):
-    """`tanh(x)`: the hyperbolic tangent."""
-
-    impl, samples = np.tanh, (*floats(-3, 3, hard=(0.0, 25.0)), *complexes())
-
-    def derivative(self, out: Array, x: Array) -> Array:
-        return 1 - square(out)
-
-    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
-        # y′ = ((1 − y²) / −2)·(−2·x)′: no factor is left for the coefficients of the square.
-        y: list[Any] = [out]
-        rate: list[Any] = [self.derivative(out, x[0]) * -0.5]
-        slopes = Slopes(x, -2.0)
-        for k in count(1):
-            y.append(integral(slopes, rate, k))
-            yield y[k]
-            rate.append(half_square(y, k))
-
-
 class Arcsinh(Elementwise):
     """`arcsinh(x)`: the inverse hyperbolic sine."""
 
@@ -223,7 +203,6 @@ arccos = Arccos()
 arctan = Arctan()
 sinh = Sinh()
 cosh = Cosh()
-tanh = Tanh()
 arcsinh = Arcsinh()
 arccosh = Arccosh()
 arctanh = Arctanh()
