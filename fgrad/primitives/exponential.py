@@ -246,15 +246,19 @@ class LogisticSlope(Elementwise):
 
 
 class Pow(Elementwise):
-    """`pow(x, y)`: xʸ. ∂x = y·xʸ⁻¹ (0 where both are 0); ∂y = xʸ·log x (0 where x is 0)."""
+    """`pow(x, y)`: xʸ. ∂x = y·xʸ⁻¹ (0 where both are 0); ∂y = xʸ·log x (0 where x is 0).
+
+    Where both are 0 so are the derivatives of every order."""
 
     impl, preserves_weak = np.power, True
     samples = (*floats(0.5, 2, 2), *complexes(2), Sample(draw(0.5, 2, (3,)), np.array([0.0, 1.0, 2.0])))
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
         def by_base() -> Array:
+            if type(y) is not Tracer and np.all(y):
+                return y * pow(x, y - 1)
             undefined = logical_and(eq(x, 0), eq(y, 0))
-            return y * pow(select(undefined, 1.0, x), y - 1)
+            return select(undefined, 0.0, y) * pow(select(undefined, 1.0, x), y - 1)
 
         def by_exponent() -> Array:
             return log(select(eq(x, 0), 1.0, x)) * out

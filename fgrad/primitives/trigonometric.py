@@ -147,7 +147,7 @@ class Arctanh(Elementwise):
 
 
 class Arctan2(Elementwise):
-    """`arctan2(y, x)`: the angle of the point (x, y). At the origin the derivatives are 0."""
+    """`arctan2(y, x)`: the angle of the point (x, y). At the origin the derivatives of every order are 0."""
 
     impl = np.arctan2
     samples = floats(0.5, 3, 2, hard=(-1.0, 2.0))
@@ -155,19 +155,19 @@ class Arctan2(Elementwise):
     def derivative(self, out: Array, y: Array, x: Array) -> Any:
         def radius_squared() -> Array:
             r2 = square(x) + square(y)
-            return select(eq(r2, 0), 1.0, r2)
+            return select(eq(r2, 0), math.inf, r2)
 
         return lambda: x / radius_squared(), lambda: -y / radius_squared()
 
 
 class Hypot(Elementwise):
-    """`hypot(x, y)`: √(x² + y²), without overflow. At the origin the derivatives are 0."""
+    """`hypot(x, y)`: √(x² + y²), without overflow. At the origin the derivatives of every order are 0."""
 
     impl = np.hypot
     samples = floats(0.5, 3, 2, hard=(-1.0, 2.0))
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
-        radius = select(eq(out, 0), 1.0, out)
+        radius = select(eq(out, 0), math.inf, out)
         return lambda: x / radius, lambda: y / radius
 
 
