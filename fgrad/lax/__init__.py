@@ -16,6 +16,7 @@ from fgrad.lax.parallel import *
 from fgrad.lax.products import *
 from fgrad.lax.reducing import *
 from fgrad.lax.reductions import *
+from fgrad.lax.selection import *
 from fgrad.lax.shapes import *
 from fgrad.lax.slicing import *
 from fgrad.lax.sorting import *

@@ -83,6 +83,7 @@ from fgrad.numpy.joining import *
 from fgrad.numpy.logic import *
 from fgrad.numpy.manipulation import *
 from fgrad.numpy.nanfunctions import *
+from fgrad.numpy.normalized import *
 from fgrad.numpy.packing import *
 from fgrad.numpy.padding import *
 from fgrad.numpy.polynomials import *

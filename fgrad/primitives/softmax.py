@@ -1,4 +1,7 @@
-"""The logarithm of a sum of exponentials and its gradient, the softmax: each is what the other's derivative needs."""
+"""The logarithm of a sum of exponentials, its gradient, the softmax, and the logarithm of that.
+
+Each is what the derivatives of the others need.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from fgrad.core.aval import Array, ShapedArray, is_inexact
 from fgrad.core.primitive import Primitive, Sample
 from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
+from fgrad.primitives.comparison import eq, maximum, select
+from fgrad.primitives.exponential import exp
 from fgrad.primitives.families import draw, shape_of
-from fgrad.primitives.reductions import keep_axes
+from fgrad.primitives.reductions import keep_axes, reduce_max
 from fgrad.primitives.rows import reduce_rows
 from fgrad.primitives.shape import grow, reduce_sum
 
-__all__ = ["reduce_logsumexp", "softmax"]
+__all__ = ["log_softmax", "reduce_logsumexp", "softmax"]
 
 _SMALL = 0.125
 _SAMPLES = (
@@ -112,6 +117,50 @@ class Softmax(Exponentials):
         return softmax(xs[0], axes=self.batched_axes(dims[0], axes)), dims[0]
 
 
+class LogSoftmax(Exponentials):
+    """`log_softmax(x, axes=)`: x − log Σ eˣ over some axes, of real numbers; infinities are taken as limits.
+
+    Relative to itself each element is right to the last digits, and so are its derivatives: the largest element is
+    −log(1 + Σ of the others), and moves by what the others lose.
+    """
+
+    def check(self, x: ShapedArray, axes: tuple[int, ...]) -> None:
+        super().check(x, axes)
+        if x.dtype.kind != "f":
+            cure = "For complex numbers write x - fgrad.numpy.logsumexp(x)."
+            raise ShapeError(message(f"`{self.name}` needs real numbers, not {x}.", cure=cure))
+
+    def impl(self, x: Array, *, axes: tuple[int, ...]) -> Array:
+        x = np.asarray(x)
+        top, powers, _ = _exponentials(x, axes)
+        largest = x == top
+        ties = np.maximum(np.add.reduce(largest, axis=axes, dtype=x.dtype, keepdims=True), 1)
+        lesser = np.add.reduce(np.where(largest, x.dtype.type(0), powers), axis=axes, keepdims=True)
+        with np.errstate(invalid="ignore", over="ignore"):
+            below = np.asarray(x - top)
+        np.copyto(below, 0, where=largest)
+        np.copyto(below, -np.inf, where=np.isneginf(x))
+        return (below - (np.log1p(lesser / ties) + np.log(ties)))[()]
+
+    def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
+        self.check(x, axes)
+        return ShapedArray(x.shape, x.dtype)
+
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, axes: tuple[int, ...]) -> Array:
+        shape = shape_of(out)
+        if 0 in shape:
+            return ts[0]
+        # Tangents are told relative to that of the largest element, whose weight may be 1 but for the last digit.
+        largest = eq(out, keep_axes(reduce_max(out, axes=axes), shape, axes))
+        count = keep_axes(reduce_sum(largest, axes=axes), shape, axes)
+        share = select(largest, out.dtype.type(1), out.dtype.type(0)) / maximum(count, 1)
+        t = ts[0] - keep_axes(reduce_sum(share * ts[0], axes=axes), shape, axes)
+        return grow(t - keep_axes(reduce_sum(exp(out) * t, axes=axes), shape, axes), out)
+
+    def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axes: tuple[int, ...]) -> tuple[Array, int]:
+        return log_softmax(xs[0], axes=self.batched_axes(dims[0], axes)), dims[0]
+
+
 class LogsumexpAndSoftmax(Exponentials):
     """`logsumexp_and_softmax(x, axes=)`: the two of the same x, for little more than the price of one."""
 
@@ -142,6 +191,7 @@ class LogsumexpAndSoftmax(Exponentials):
 
 reduce_logsumexp = ReduceLogsumexp()
 softmax = Softmax()
+log_softmax = LogSoftmax()
 logsumexp_and_softmax = LogsumexpAndSoftmax()
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import count
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.primitives.coefficients import Coefficient, Series, Slopes, coupled, half_square, integral
+from fgrad.primitives.coefficients import Coefficient, Series, coupled
 from fgrad.primitives.comparison import eq, select
 from fgrad.primitives.elementwise import Elementwise
-from fgrad.primitives.exponential import sqrt, square
+from fgrad.primitives.exponential import sqrt, square, tanh
 from fgrad.primitives.families import complexes, floats
 
 __all__ = [
@@ -120,25 +119,6 @@ class Cosh(Elementwise):
         return (c for c, _ in coupled(x, out, sinh(x[0]), 1))
 
 
-class Tanh(Elementwise):
-    """`tanh(x)`: the hyperbolic tangent."""
-
-    impl, samples = np.tanh, (*floats(-3, 3, hard=(0.0, 25.0)), *complexes())
-
-    def derivative(self, out: Array, x: Array) -> Array:
-        return 1 - square(out)
-
-    def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
-        # y′ = ((1 − y²) / −2)·(−2·x)′: no factor is left for the coefficients of the square.
-        y: list[Any] = [out]
-        rate: list[Any] = [self.derivative(out, x[0]) * -0.5]
-        slopes = Slopes(x, -2.0)
-        for k in count(1):
-            y.append(integral(slopes, rate, k))
-            yield y[k]
-            rate.append(half_square(y, k))
-
-
 class Arcsinh(Elementwise):
     """`arcsinh(x)`: the inverse hyperbolic sine."""
 
@@ -167,7 +147,7 @@ class Arctanh(Elementwise):
 
 
 class Arctan2(Elementwise):
-    """`arctan2(y, x)`: the angle of the point (x, y). At the origin the derivatives are 0."""
+    """`arctan2(y, x)`: the angle of the point (x, y). At the origin the derivatives of every order are 0."""
 
     impl = np.arctan2
     samples = floats(0.5, 3, 2, hard=(-1.0, 2.0))
@@ -175,19 +155,19 @@ class Arctan2(Elementwise):
     def derivative(self, out: Array, y: Array, x: Array) -> Any:
         def radius_squared() -> Array:
             r2 = square(x) + square(y)
-            return select(eq(r2, 0), 1.0, r2)
+            return select(eq(r2, 0), math.inf, r2)
 
         return lambda: x / radius_squared(), lambda: -y / radius_squared()
 
 
 class Hypot(Elementwise):
-    """`hypot(x, y)`: √(x² + y²), without overflow. At the origin the derivatives are 0."""
+    """`hypot(x, y)`: √(x² + y²), without overflow. At the origin the derivatives of every order are 0."""
 
     impl = np.hypot
     samples = floats(0.5, 3, 2, hard=(-1.0, 2.0))
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
-        radius = select(eq(out, 0), 1.0, out)
+        radius = select(eq(out, 0), math.inf, out)
         return lambda: x / radius, lambda: y / radius
 
 
@@ -223,7 +203,6 @@ arccos = Arccos()
 arctan = Arctan()
 sinh = Sinh()
 cosh = Cosh()
-tanh = Tanh()
 arcsinh = Arcsinh()
 arccosh = Arccosh()
 arctanh = Arctanh()
