@@ -1,7 +1,7 @@
 """Activation functions, element by element. Each takes an array of real numbers and keeps its shape and dtype.
 
 At a kink the derivative is 0 where that is a subgradient (`relu`, `hard_tanh`), else that of the branch for x ≤ 0.
-None makes NaN or an overflow out of a finite x, in any derivative.
+None makes NaN out of a finite x, in any derivative (`gelu` as far as x³ is finite).
 """
 
 from __future__ import annotations
@@ -332,7 +332,7 @@ def squareplus(x: Any, b: Any = 4.0) -> Array:
     Source: Barron, "Squareplus: a softplus-like algebraic rectifier" (2021).
     """
     x = floating("squareplus", "x", x)
-    return 0.5 * (x + fnp.hypot(x, fnp.sqrt(b)))
+    return 0.5 * (x + fnp.hypot(x, fnp.sqrt(b).astype(x.dtype)))
 
 
 @public
@@ -403,6 +403,5 @@ def glu(x: Any, axis: int = -1) -> Array:
 
 
 def _expm1_of_negative(x: Array) -> Array:
-    """eˣ − 1, where x is negative; elsewhere anything finite."""
-    return fnp.expm1(fnp.minimum(x, 0))
-
+    """eˣ − 1 where x is not positive, else 0."""
+    return fnp.expm1(fnp.where(x > 0, 0.0, x))

@@ -286,9 +286,7 @@ def cosine_similarity(predictions: Any, targets: Any, epsilon: float = 0.0, axis
     >>> float(cosine_similarity([3.0, 4.0], [3.0, 0.0]).round(4))
     0.6
     """
-    p, t = _pair("cosine_similarity", predictions, targets)
-    axis = axis_of("cosine_similarity", p, axis, "predictions")
-    return fnp.sum(_unit(p, epsilon, axis) * _unit(t, epsilon, axis), axis=axis)
+    return _cosine("cosine_similarity", predictions, targets, epsilon, axis)
 
 
 @public
@@ -307,7 +305,7 @@ def cosine_distance(predictions: Any, targets: Any, epsilon: float = 0.0, axis: 
     >>> float(cosine_distance([3.0, 4.0], [3.0, 0.0]).round(4))
     0.4
     """
-    return 1 - cosine_similarity(predictions, targets, epsilon, axis)
+    return 1 - _cosine("cosine_distance", predictions, targets, epsilon, axis)
 
 
 @public
@@ -467,7 +465,13 @@ def _difference(function: str, predictions: Any, targets: Any | None) -> Array:
     return p - t
 
 
+def _cosine(function: str, predictions: Any, targets: Any, epsilon: float, axis: int) -> Array:
+    p, t = _pair(function, predictions, targets)
+    axis = axis_of(function, p, axis, "predictions")
+    return fnp.sum(_unit(p, epsilon, axis) * _unit(t, epsilon, axis), axis=axis)
+
+
 def _unit(x: Array, epsilon: float, axis: int) -> Array:
-    """x over its length along an axis, which counts as at least ε; 0 where that is 0."""
+    """x over its length along an axis, which counts as at least ε; 0, a constant, where that is 0."""
     length = fnp.maximum(fnp.linalg.norm(x, axis=axis, keepdims=True), epsilon)
-    return x / fnp.where(length == 0, 1.0, length)
+    return x / fnp.where(length == 0, fnp.inf, length)

@@ -25,7 +25,7 @@ def floating(function: str, name: str, x: Any, *, real: bool = True) -> Array:
         return x
     if kind in "biu":
         return fnp.astype(x, np.float64)
-    cure = "Pass abs(x), or the real and the imaginary part apart." if kind == "c" else None
+    cure = "Pass abs(x), or the real and the imaginary part apart." if kind == "c" else ""
     raise ArgumentError(message(f"{function}: `{name}` must hold real numbers, got dtype {x.dtype}.", cure=cure))
 
 
