@@ -272,7 +272,9 @@ def kl_divergence(log_predictions: Any, targets: Any, axis: int = -1, where: Any
 
 @public
 def cosine_similarity(predictions: Any, targets: Any, epsilon: float = 0.0, axis: int = -1) -> Array:
-    """`cosine_similarity(p, t)`: Σ p·t / (max(‖p‖, ε)·max(‖t‖, ε)) along an axis; 0, as its derivative, for vectors of 0.
+    """`cosine_similarity(p, t)`: Σ p·t / (max(‖p‖, ε)·max(‖t‖, ε)) along an axis.
+
+    For a vector of zeros it is 0, and so is its derivative.
 
     Args:
         predictions: an array.
