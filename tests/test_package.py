@@ -34,7 +34,7 @@ LEVELS = (
     ("api",),
     ("numpy",),
     ("lax", "random", "scipy", "nn", "optim", "sparse", "implicit", "testing", "viz", "debug", "io",
-     "export", "ad_checkpoint", "custom_derivatives", "tree_util", "flatten_util"),
+     "export", "extend", "ad_checkpoint", "custom_derivatives", "tree_util", "flatten_util"),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 TOP = len(LEVELS)

@@ -129,6 +129,12 @@ class PureCallback(Callback):
         sizes = (*[level.size for level in rows], *lead)
         return [ShapedArray((*sizes, *a.shape), a.dtype) for a in avals]
 
+    def transpose(self, ct: Any, *xs: Any, function: Callable[..., Any], **params: Any) -> list[Any]:
+        name = getattr(function, "described", "a function")
+        what = f"{name} is applied to a tangent by a rule for forward mode: reverse mode cannot transpose it."
+        cure = "Give a rule for reverse mode, too (vjp=…); or write that of forward mode with functions of fgrad."
+        raise NonDifferentiableError(message(what, cure=cure))
+
     def impl(
         self,
         *xs: Array,

@@ -343,12 +343,12 @@ cotangent does not ask for what is undefined, the derivative is right; where it 
 
 ## Accuracy
 
-`expm1`, `log1p`, `logistic` (`sigmoid`), `logaddexp(x, 0)` (softplus), `-logaddexp(-x, 0)` (log-sigmoid), and `log_softmax`
-(which `x - logsumexp(x)` is not) are right to a few units in the last place together with their first three
-derivatives, at 0, −0, subnormal numbers, 1e−300, ±40, ±700 and infinities: a test holds them against mpmath. Only the
-third derivatives of `log_softmax`, which vanish between equals, have the digits of the weights there. One function is an
-exception: the derivative of `tanh`, 1 − tanh², is right to the last digit of 1, not of itself where it is tiny; another
-exponential in every backward pass would cost four to seven times as much.
+`expm1`, `log1p`, `logistic` (`sigmoid`), `logaddexp(x, 0)` (softplus), `-logaddexp(-x, 0)` (log-sigmoid), and
+`log_softmax` (which `x - logsumexp(x)` is not) are right to a few units in the last place together with their first
+three derivatives, at 0, −0, subnormal numbers, 1e−300, ±40, ±700 and infinities: a test holds them against mpmath. Only
+the third derivatives of `log_softmax`, which vanish between equals, have the digits of the weights there. One function
+is an exception: the derivative of `tanh`, 1 − tanh², is right to the last digit of 1, not of itself where it is tiny;
+another exponential in every backward pass would cost four to seven times as much.
 """,
 }
 
