@@ -94,6 +94,8 @@ class ExportWriter(Writer):
             return f"{value.__module__}.{value.__name__}"
         if isinstance(value, (FunctionType, type)) or hasattr(value, "__wrapped__"):
             return self.bundle.function(value)
+        if isinstance(value, np.ufunc):
+            raise UnexportableError(f"the ufunc `{value.__name__}` of another package, such as SciPy")
         raise UnexportableError(f"`{hint}`, a {type(value).__name__}")
 
     def _container(self, value: Any, hint: str) -> str:

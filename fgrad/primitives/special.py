@@ -26,6 +26,8 @@ from fgrad.primitives.rounding import absolute, sign
 from fgrad.primitives.special_series import beta_derivative, gamma_derivative, zeta_derivative
 
 __all__ = [
+    "Special",
+    "bell",
     "bessel_ie",
     "betainc",
     "digamma",
@@ -37,10 +39,13 @@ __all__ = [
     "igammac",
     "lgamma",
     "polygamma",
+    "scipy_function",
+    "without_scipy",
     "zeta",
 ]
 
-_FALLBACKS: dict[str, Callable[[float], float]] = {}
+_FALLBACKS: dict[str, Callable[..., Any]] = {}
+"""What stands for a function of `scipy.special` where SciPy is missing, for arrays."""
 
 
 @cache
@@ -57,11 +62,19 @@ def scipy_function(name: str) -> Any:
         if fallback is None:
             what = f"this function needs scipy.special.{name}, and SciPy is not installed."
             raise MissingExtraError(message(what, cure="Install it: pip install 'fgrad[scipy]'.")) from None
-        return partial(_mapped, fallback)
+        return fallback
+    except AttributeError:
+        what = f"this function needs scipy.special.{name}, which the SciPy that is installed is too old for."
+        raise MissingExtraError(message(what, cure="Upgrade it: pip install -U scipy.")) from None
+
+
+def without_scipy(**functions: Callable[..., Any]) -> None:
+    """Tells what stands for functions of `scipy.special` where SciPy is missing; they take arrays."""
+    _FALLBACKS.update(functions)
 
 
 def _mapped(f: Callable[[float], float], x: Any) -> Any:
-    return np.array([f(v) for v in x.ravel().tolist()], np.float64).reshape(x.shape)
+    return np.array([f(v) for v in np.ravel(x).tolist()], np.float64).reshape(np.shape(x))
 
 
 def _lgamma(x: float) -> float:
@@ -77,7 +90,12 @@ def _erf_inv(x: float) -> float:
     return math.copysign(math.inf, x) if abs(x) == 1 else math.nan
 
 
-_FALLBACKS.update(erf=math.erf, erfc=math.erfc, gammaln=_lgamma, erfinv=_erf_inv)
+without_scipy(
+    erf=partial(_mapped, math.erf),
+    erfc=partial(_mapped, math.erfc),
+    gammaln=partial(_mapped, _lgamma),
+    erfinv=partial(_mapped, _erf_inv),
+)
 
 
 class Special(Elementwise):
@@ -87,13 +105,18 @@ class Special(Elementwise):
     """The name of the function in `scipy.special`."""
 
     def impl(self, *xs: Array, **params: Any) -> Array:
-        dtype = self._dtype([np.asarray(x).dtype if not isinstance(x, (int, float)) else type(x) for x in xs])
-        computed = np.dtype(np.float32) if dtype.itemsize < 4 else dtype
-        given = [x if np.asarray(x).dtype.kind in "iu" else np.asarray(x, computed) for x in xs]
+        first = xs[0]
+        if not params and type(first) is np.ndarray and _one_precision([getattr(x, "dtype", None) for x in xs]):
+            ufunc = self._ufunc()
+            if ufunc is not None:
+                return ufunc(*xs)
+        dtype = self._dtype([type(x) if type(x) in _PYTHON else np.asarray(x).dtype for x in xs])
+        computed = np.dtype(np.float32) if dtype.char == "e" else dtype
+        given = [_wide(np.asarray(x), computed) for x in xs]
         return np.asarray(self.compute(*given, **params)).astype(dtype, copy=False)[()]
 
     def compute(self, *xs: Any, **params: Any) -> Any:
-        """The values at floating-point numbers."""
+        """The values at arrays of floating-point numbers, all in one precision, or of integers."""
         return scipy_function(self.function)(*xs)
 
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
@@ -106,11 +129,47 @@ class Special(Elementwise):
             raise ShapeError(message(f"`{self.name}` is not defined for {dtype}.", cure=cure))
         return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
-    def inplace(self, *args: Any, **params: Any) -> bool:
-        return False
+    def lower(self, *args: Any, **params: Any) -> str:
+        write, names, out = args
+        if not params and _one_precision([aval.dtype for aval in write.avals]):
+            ufunc = self._ufunc()
+            if ufunc is not None:
+                return f"{write.constant(ufunc, self.name)}({', '.join(names)}{f', out={out}' if out else ''})"
+        return super().lower(*args, **params)
+
+    def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return not params and _one_precision([aval.dtype for aval in avals]) and self._ufunc() is not None
+
+    def _ufunc(self) -> Any:
+        """The ufunc of SciPy that is the whole function for numbers of single or double precision, if there is one."""
+        if type(self).compute is not Special.compute:
+            return None
+        try:
+            found = scipy_function(self.function)
+        except MissingExtraError:  # it is told when the function is called
+            return None
+        return found if isinstance(found, np.ufunc) and found.nout == 1 else None
 
 
-def _bell(x: Array) -> Array:
+_PYTHON = frozenset({bool, int, float, complex})
+
+
+_SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def _one_precision(dtypes: Sequence[Any]) -> bool:
+    first = dtypes[0]
+    return (first is _DOUBLE or first is _SINGLE) and all([dtype is first for dtype in dtypes])
+
+
+def _wide(x: Any, computed: np.dtype[Any]) -> Any:
+    """A number as SciPy is to see it, which computes with short integers in single precision."""
+    if x.dtype.kind not in "iub":
+        return x.astype(computed, copy=False)
+    return x.astype(np.float64) if x.dtype.char in "LQ" else x.astype(np.int64, copy=False)
+
+
+def bell(x: Array) -> Array:
     """exp(−x²), whose derivatives are 0 where it is: no product of 0 with an infinite x."""
     return exp(-square(select(gt(absolute(x), _FAR), _FAR, x)))
 
@@ -125,7 +184,7 @@ class Erf(Special):
     function, samples = "erf", floats(-3, 3, hard=(0.0, -0.0, 5.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return (2 / math.sqrt(math.pi)) * _bell(x)
+        return (2 / math.sqrt(math.pi)) * bell(x)
 
 
 class Erfc(Special):
@@ -134,7 +193,7 @@ class Erfc(Special):
     function, samples = "erfc", floats(-3, 3, hard=(0.0, -0.0, 5.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return (-2 / math.sqrt(math.pi)) * _bell(x)
+        return (-2 / math.sqrt(math.pi)) * bell(x)
 
 
 class ErfInv(Special):

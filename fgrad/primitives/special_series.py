@@ -223,14 +223,15 @@ def _bernoulli(count: int) -> tuple[float, ...]:
     return tuple([float(numbers[2 * k] / math.factorial(2 * k)) for k in range(1, count + 1)])
 
 
-def zeta_derivative(s: Any, q: Any, order: int) -> Any:
+def zeta_derivative(s: Any, q: Any, order: int, lowest: float = 1.0) -> Any:
     """The derivative of some order by s of ζ(s, q) = Σ (q + k)⁻ˢ, for s > 1 and q > 0, by the Euler-Maclaurin formula.
 
-    What is summed is f(q + k), f(t) = (−log t)ⁿ·t⁻ˢ, whose derivatives are polynomials in log t times powers of t.
+    It continues the function to the left of 1, down to `lowest`, which is not below −4. What is summed is f(q + k),
+    f(t) = (−log t)ⁿ·t⁻ˢ, whose derivatives are polynomials in log t times powers of t.
     """
     s, q = (np.array(v, np.float64) for v in np.broadcast_arrays(s, q))
     out = np.full(s.shape, np.nan)
-    _where((s > 1) & (q > 0) & np.isfinite(s + q), lambda s, q: _summed(s, q, order), out, s, q)
+    _where((s > lowest) & (s != 1) & (q > 0) & np.isfinite(s + q), lambda s, q: _summed(s, q, order), out, s, q)
     return out
 
 

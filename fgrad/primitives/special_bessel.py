@@ -1,0 +1,107 @@
+"""Bessel functions, of real order and of a whole one. Their values are SciPy's.
+
+Derivatives are by the argument, and never divide by it: they are exact at 0.
+Source: NIST Digital Library of Mathematical Functions, 10.6.1, 10.29.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fgrad.core.aval import Array
+from fgrad.core.primitive import ZERO, Sample, Zero
+from fgrad.errors import NonDifferentiableError, message
+from fgrad.primitives.families import draw, floats
+from fgrad.primitives.rounding import sign
+from fgrad.primitives.special import Special, scipy_function
+
+__all__ = ["bessel", "bessel_of_order", "refuse_derivative"]
+
+_KINDS = ("j", "y", "i", "k", "ie", "ke")
+"""Of the first and second kind, modified of the first and second kind, and these two scaled by e^−|x| and eˣ."""
+
+_GENERAL = {"j": "jv", "y": "yv", "i": "iv", "k": "kv", "ie": "ive", "ke": "kve", "yn": "yn", "kn": "kn"}
+"""SciPy's functions of real order; yn and kn are other programs for whole ones."""
+
+_SINGLE = {"j": "j{}", "y": "y{}", "i": "i{}", "k": "k{}", "ie": "i{}e", "ke": "k{}e"}
+
+
+def refuse_derivative(name: str, parameters: dict[str, Any]) -> None:
+    """Tells that a function has no derivative by a parameter, if that has a tangent."""
+    for parameter, t in parameters.items():
+        if t is not ZERO:
+            what = f"fgrad has no derivative of {name} by {parameter}."
+            raise NonDifferentiableError(message(what, cure=f"Keep it constant, or stop_gradient({parameter})."))
+
+
+def _slope(kind: str, out: Array, x: Array, near: Callable[[int], Array]) -> Array:
+    """The derivative by x, given the functions whose orders are one less and one more."""
+    below, above = near(-1), near(1)
+    if kind in ("j", "y", "yn"):
+        return 0.5 * (below - above)
+    mean = 0.5 * (below + above)
+    if kind == "ie":
+        return mean - sign(x) * out
+    return mean if kind == "i" else out - mean if kind == "ke" else -mean
+
+
+class Bessel(Special):
+    """`bessel(v, x, kind=)`: a Bessel function of real order v; it has a derivative by x."""
+
+    samples = tuple(
+        sample
+        for kind in _GENERAL
+        for sample in (
+            Sample(np.array([[0], [3]]), draw(0.5, 4, (2, 3)), kind=kind),
+            Sample(np.int64(2), draw(0.5, 4), kind=kind),
+            Sample(np.array([0, 1, 3]), np.array([0.01, 2.0, 20.0]), kind=kind),
+        )
+    )
+
+    def compute(self, *xs: Any, kind: str) -> Any:
+        return scipy_function(_GENERAL[kind])(*xs)
+
+    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
+        whole = keys[0] is int or (isinstance(keys[0], np.dtype) and keys[0].kind in "iub")
+        return super()._dtype(keys[1:] if whole else keys)
+
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, kind: str) -> Array | Zero:
+        refuse_derivative(_GENERAL[kind], {"v": ts[0]})
+        return super().jvp(out, xs, ts, kind=kind)
+
+    def derivative(self, out: Array, v: Array, x: Array, *, kind: str) -> Any:
+        return 0.0, lambda: _slope(kind, out, x, lambda step: bessel(v + step, x, kind=kind))
+
+
+class BesselOfOrder(Special):
+    """`bessel_of_order(x, kind=, order=)`: a Bessel function of a whole order."""
+
+    samples = tuple(
+        Sample(*sample.args, kind=kind, order=order)
+        for kind in _KINDS
+        for order in (0, 1)
+        for sample in floats(0.5, 4, hard=(0.01, 20.0))[1:]
+    )
+
+    def compute(self, *xs: Any, kind: str, order: int) -> Any:
+        if order in (0, 1):
+            return scipy_function(_SINGLE[kind].format(order))(*xs)
+        return scipy_function(_GENERAL[kind])(order, *xs)
+
+    def derivative(self, out: Array, x: Array, *, kind: str, order: int) -> Array:
+        def near(step: int) -> Array:
+            return bessel_of_order(x, kind=kind, order=order + step)
+
+        if order == 0:
+            following = near(1)
+            if kind in ("j", "y", "k"):
+                return -following
+            return following if kind == "i" else following - sign(x) * out if kind == "ie" else out - following
+        return _slope(kind, out, x, near)
+
+
+bessel = Bessel()
+bessel_of_order = BesselOfOrder()

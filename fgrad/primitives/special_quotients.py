@@ -1,0 +1,162 @@
+"""Derivatives, of any order, of functions whose own formulas for them lose all digits somewhere.
+
+Next to a removable singularity they are summed as power series; where a recurrence cancels, as continued fractions or
+asymptotic series. All take and return arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "dawson_derivative",
+    "erfcx_derivative",
+    "exprel_derivative",
+    "log1p_quotient_derivative",
+    "sine_quotient_derivative",
+]
+
+_TERMS = 60
+
+
+def _chosen(near: Any, f: Callable[..., Any], g: Callable[..., Any], *xs: Any) -> Any:
+    """f of the numbers where `near` holds, g of the others."""
+    out = np.empty(np.shape(near))
+    for where, function in ((near, f), (~near, g)):
+        if where.any():
+            out[where] = function(*[x[where] for x in xs])
+    return out
+
+
+def _wide(*xs: Any) -> Any:
+    return [np.asarray(x, np.float64) for x in xs]
+
+
+def _quotient(x: Any, order: int, slopes: Callable[[Any, int], Any]) -> Any:
+    """The derivative of f(x)/x away from 0, by Leibniz' rule for f = x·(f/x), given those of f."""
+    out = slopes(x, 0) / x
+    for n in range(1, order + 1):
+        out = (slopes(x, n) - n * out) / x
+    return out
+
+
+def exprel_derivative(x: Any, order: int) -> Any:
+    """Of (eˣ − 1)/x = ∫₀¹ eˣᵗ dt."""
+    (x,) = _wide(x)
+
+    def series(x: Any) -> Any:  # every term is positive: of negative x it is eˣ times a series in −x
+        size, positive = np.abs(x), x >= 0
+        term = np.full(x.shape, 1 / (order + 1))
+        total = term.copy()
+        for k in range(1, _TERMS + 4 * order):
+            term = term * size / np.where(positive, k * (order + k + 1) / (order + k), order + k + 1)
+            total += term
+        return np.where(positive, total, total * np.exp(x))
+
+    def far(x: Any) -> Any:
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = _quotient(x, order, lambda x, n: np.exp(x) if n else np.expm1(x))
+        return np.where(np.isposinf(x) | np.isnan(out) & (x > 0), np.inf, np.where(np.isneginf(x), 0.0, out))
+
+    return _chosen(np.abs(x) < order + 4, series, far, x)
+
+
+def log1p_quotient_derivative(x: Any, order: int) -> Any:
+    """Of log(1 + x)/x."""
+    (x,) = _wide(x)
+
+    def series(x: Any) -> Any:
+        total, power = np.zeros(x.shape), np.ones(x.shape)
+        for k in range(_TERMS):
+            total += math.perm(k + order, order) * (-1) ** (k + order) / (k + order + 1) * power
+            power = power * x
+        return total
+
+    def slopes(x: Any, n: int) -> Any:
+        return (-1) ** (n - 1) * math.factorial(n - 1) * (1 + x) ** -n if n else np.log1p(x)
+
+    def far(x: Any) -> Any:
+        infinite = np.isposinf(x)
+        return np.where(infinite, 0.0, _quotient(np.where(infinite, 1.0, x), order, slopes))
+
+    return _chosen(np.abs(x) < 0.4, series, far, x)
+
+
+def sine_quotient_derivative(x: Any, order: int) -> Any:
+    """Of sin(x)/x = ∫₀¹ cos(xt) dt."""
+    (x,) = _wide(x)
+
+    def series(x: Any) -> Any:
+        total, power = np.zeros(x.shape), np.ones(x.shape)
+        for k in range(_TERMS):
+            if (k + order) % 2 == 0:
+                total += (-1) ** ((k + order) // 2) / (k + order + 1) * power
+            power = power * x / (k + 1)
+        return total
+
+    def slopes(x: Any, n: int) -> Any:
+        return (np.sin(x), np.cos(x), -np.sin(x), -np.cos(x))[n % 4]
+
+    def far(x: Any) -> Any:
+        infinite = np.isinf(x)
+        return np.where(infinite, 0.0, _quotient(np.where(infinite, 1.0, x), order, slopes))
+
+    return _chosen(np.abs(x) < order + 1, series, far, x)
+
+
+def erfcx_derivative(out: Any, x: Any, order: int) -> Any:
+    """Of exp(x²)·erfc(x), whose value is `out`: (−2)ⁿn! times exp(x²)·iⁿerfc(x) (DLMF 7.18.3).
+
+    The repeated integrals iⁿerfc obey a recurrence, which is run upwards on the left, and backwards, as a continued
+    fraction, on the right.
+    """
+    out, x = _wide(out, x)
+
+    def upwards(out: Any, x: Any) -> Any:
+        below, current = out, 1 / math.sqrt(math.pi) - x * out
+        for n in range(2, order + 1):
+            below, current = current, (below / 2 - x * current) / n
+        return current
+
+    def backwards(out: Any, x: Any) -> Any:
+        last = order + 3 * _TERMS
+        ratio = 1 / (x + np.sqrt(x * x + 2 * last))
+        for n in range(last - 1, 0, -1):
+            ratio = 1 / (2 * x + 2 * (n + 1) * ratio)
+            if n <= order:
+                out = out * ratio
+        return out
+
+    with np.errstate(over="ignore"):
+        return (-2.0) ** order * math.factorial(order) * _chosen(x <= 1, upwards, backwards, out, x)
+
+
+def dawson_derivative(out: Any, x: Any, order: int) -> Any:
+    """Of Dawson's integral, whose value is `out`: by F′ = 1 − 2xF, or far out by its asymptotic series.
+
+    Between them, around 6, what the first one loses shows: some 10⁻¹⁴, 10⁻¹³ and 10⁻¹¹ for the first three orders.
+    """
+    out, x = _wide(out, x)
+
+    def direct(out: Any, x: Any) -> Any:
+        below, current = out, 1 - 2 * x * out
+        for n in range(1, order):
+            below, current = current, -2 * (x * current + n * below)
+        return current
+
+    def asymptotic(out: Any, x: Any) -> Any:
+        term = math.factorial(order) * (-1 / x) ** order / (2 * x)
+        total = np.zeros(x.shape)
+        for k in range(40):
+            total += term
+            term = term * ((2 * k + 2 + order) * (2 * k + 1 + order) / ((4 * k + 4) * x * x))
+        return total
+
+    return _chosen(np.abs(x) < _FAR + order / 2, direct, asymptotic, out, x)
+
+
+_FAR = 6.3
