@@ -19,7 +19,19 @@ from fgrad.control.stop_gradient import stop_gradient
 from fgrad.version import __version__
 
 if TYPE_CHECKING:
-    from fgrad import ad_checkpoint, custom_derivatives, debug, export, implicit, lax, optim, random, sparse, testing
+    from fgrad import (
+        ad_checkpoint,
+        custom_derivatives,
+        debug,
+        export,
+        implicit,
+        lax,
+        optim,
+        random,
+        scipy,
+        sparse,
+        testing,
+    )
     from fgrad.api.curvature import fisher_vp, ggn_vp
     from fgrad.api.higher_order import laplacian, nth_derivative
     from fgrad.api.jet import jet
@@ -77,6 +89,7 @@ __all__ = [
     "pure_callback",
     "random",
     "remat",
+    "scipy",
     "sparse",
     "stop_gradient",
     "testing",
@@ -98,6 +111,7 @@ _ROOMS = {
     "lax": "fgrad.lax",
     "optim": "fgrad.optim",
     "random": "fgrad.random",
+    "scipy": "fgrad.scipy",
     "sparse": "fgrad.sparse",
     "testing": "fgrad.testing",
 }

@@ -21,7 +21,8 @@ import fgrad.lax
 import fgrad.numpy.fft
 import fgrad.numpy.linalg
 import fgrad.primitives.operators
-import fgrad.random  # noqa: F401 - with these, every primitive is declared
+import fgrad.random
+import fgrad.scipy.linalg  # noqa: F401 - with these, every primitive is declared
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.primitive import Primitive, Sample, registry
 from fgrad.errors import CheckError

@@ -7,7 +7,7 @@ Ordinary Differential Equations I" (1993), sections II.4 and II.6.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 

@@ -11,6 +11,7 @@ import numpy as np
 import fgrad.numpy as fnp
 from fgrad.api.linear import jvp, vjp
 from fgrad.control.closure_convert import closure_convert
+from fgrad.control.custom_linear_solve import check_inexact, flat_like
 from fgrad.control.custom_rule import custom_rule
 from fgrad.control.scan import scan
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
@@ -18,7 +19,6 @@ from fgrad.core.boundary import call, check_callable, flat_leaves
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, message, public
 from fgrad.flatten_util import ravel_pytree
-from fgrad.control.custom_linear_solve import check_inexact, flat_like
 from fgrad.scipy.integrate.dormand_prince import Tolerance, solve
 from fgrad.tree import flatten
 from fgrad.tree.table import describe
@@ -104,7 +104,7 @@ def odeint(
     count = len(parameters)
 
     def leaf_field(y: Array, t: Array, *xs: Array) -> Array:
-        return converted(y, t, givendef.unflatten(xs[:count]), *xs[count:])  # type: ignore[no-any-return]
+        return converted(y, t, givendef.unflatten(xs[:count]), *xs[count:])
 
     ys = _solution(leaf_field, tol)(vector, ts, *[fnp.asarray(x) for x in (*parameters, *captured)])
     return treedef.unflatten(_columns(ys, avals))
@@ -165,7 +165,8 @@ def _solution(field: Field, tol: Tolerance) -> Callable[..., Array]:
         return ys, (ys, ts, leaves)
 
     def pull(res: Any, ct: Array) -> tuple[Any, ...]:
-        return _pulled(field, tol, *res, ct)
+        ys, ts, leaves = res
+        return _pulled(field, tol, ys, ts, leaves, ct)
 
     solution: Callable[..., Array] = custom_rule(values, jvp=push, vjp=(keep, pull))
     return solution
