@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         extend,
         implicit,
         lax,
+        nn,
         optim,
         random,
         scipy,

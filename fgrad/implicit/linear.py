@@ -46,7 +46,9 @@ def linear_solve(
     """The solution x of the linear system A x = b.
 
     Its derivatives, of every order and in both modes, are solutions of linear systems with the same matrix:
-    A ẋ = ḃ − Ȧ x, and its transpose. Memory does not grow with the number of steps of the solver.
+    A ẋ = ḃ − Ȧ x, and its transpose. Memory does not grow with the number of steps of the solver. The whole matrix is
+    read, also where it is said to be symmetric, and has the gradient −λ xᵀ; `fgrad.scipy.linalg.solve` reads one
+    triangle.
 
     Args:
         matvec: the matrix, of shape (n, n), or the function x ↦ A x of a pytree like `b`. It may close over values that

@@ -22,6 +22,7 @@ import fgrad.numpy.fft
 import fgrad.numpy.linalg
 import fgrad.primitives.operators
 import fgrad.random
+import fgrad.scipy.linalg
 import fgrad.scipy.special  # noqa: F401 - with these, every primitive is declared
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.primitive import Primitive, Sample, registry

@@ -24,11 +24,15 @@ DENSE = {
     "custom_linear",
     "deferred",
     "linear_solve",
+    "matrix_function_slope",
     "over_gaps",
     "permute_rows",
     "psum",
     "solve",
+    "spectral",
     "sum_scatter",
+    "sylvester",
+    "triangular_solve",
 }
 """Linear primitives that make everything depend on everything: solvers, loops of unknown length, collectives."""
 

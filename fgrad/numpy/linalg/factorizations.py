@@ -148,7 +148,10 @@ def eigh(a: Any, UPLO: str = "L", symmetrize_input: bool = False) -> Any:
     One triangle is read, as in `cholesky`, and the derivative by the other is 0. Where eigenvalues coincide,
     eigenvectors are a choice, and taken not to turn within their eigenspace: right for what does not depend on the
     choice to first order, such as symmetric functions of the eigenvalues and projectors on whole eigenspaces; where a
-    gradient asks for more, a `fgrad.errors.DegenerateWarning` says so.
+    gradient asks for more, a `fgrad.errors.DegenerateWarning` says so. Functions V·g(Λ)·Vᴴ of the matrix depend on the
+    choice in this sense (an eigenvalue that splits turns the basis), but symmetrically, so that no warning can tell:
+    their derivative lacks what is off the diagonal within an eigenspace. `fgrad.scipy.linalg.funm` with
+    `hermitian=True` computes them with derivatives that are right there, too.
 
     Args:
         a: of shape (…, n, n).
