@@ -7,6 +7,7 @@ from typing import NamedTuple
 from fgrad.compiler.buffers import LARGE_BYTES, Key
 from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, Equation, Jaxpr, Literal, Var
+from fgrad.primitives.shape import reshape, transpose
 
 __all__ = ["Plan", "Step", "is_large", "plan", "without_buffers"]
 
@@ -47,6 +48,7 @@ def plan(jaxpr: Jaxpr) -> Plan:
     foreign = set(owner)
     kept = set(owner)
     views: set[Var] = set()
+    whole: set[Var] = set()
     sharers: dict[Var, int] = {}
     steps: list[Step] = []
     counted = _Reserve()
@@ -62,6 +64,8 @@ def plan(jaxpr: Jaxpr) -> Plan:
             sharers[owner[v]] = sharers.get(owner[v], 0) + 1
             if overwrite is None and shared:
                 views.add(v)
+                if eqn.primitive in (reshape, transpose) and _is_whole(eqn.invars[0], views, whole):
+                    whole.add(v)
             if v in pooled:
                 counted.begin(v)
         for v in dying:
@@ -75,7 +79,7 @@ def plan(jaxpr: Jaxpr) -> Plan:
     for atom in jaxpr.outvars:
         if type(atom) is Var:
             counted.keep(owner[atom])
-    return Plan(steps, _copies(jaxpr, owner, foreign, views), counted.most)
+    return Plan(steps, _copies(jaxpr, owner, foreign, views - whole), counted.most)
 
 
 def without_buffers(planned: Plan) -> Plan:
@@ -138,6 +142,11 @@ def _pooled(eqn: Equation, overwrite: int | None, scattered: set[Atom]) -> froze
     if is_large(out.aval) and eqn.primitive.fills([a.aval for a in eqn.invars], out.aval, **eqn.params):
         return frozenset([out])
     return frozenset()
+
+
+def _is_whole(atom: Atom, views: set[Var], whole: set[Var]) -> bool:
+    """Whether a value is an array, or all of one in another shape: that is as good a result as the array itself."""
+    return type(atom) is Var and (atom not in views or atom in whole)
 
 
 def _bytes(jaxpr: Jaxpr) -> int:

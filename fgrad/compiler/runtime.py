@@ -18,7 +18,7 @@ import numpy as np
 
 from fgrad import config
 
-__all__ = ["Tiling", "run_tiles"]
+__all__ = ["Tiling", "run_pieces", "run_tiles"]
 
 Tile = Callable[..., None]
 """`tile(number, start, stop, *scratch)` works on the rows from `start` to `stop`."""
@@ -64,6 +64,11 @@ def run_tiles(tile: Tile, tiling: Tiling) -> None:
             raise error
         finally:
             del error  # its traceback refers to this frame
+
+
+def run_pieces(work: Callable[[int], None], count: int) -> None:
+    """Calls `work` with every number below `count`, on the threads that there are."""
+    run_tiles(lambda number, start, stop: work(number), Tiling(count, 1, count))
 
 
 class _Job:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fgrad.compiler.buffers import Buffers
 from fgrad.compiler.plan import Plan, Step
+from fgrad.compiler.runtime import run_pieces
 from fgrad.compiler.scalars import scalar_expression
 from fgrad.compiler.tiles import empty_array, write_group
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Literal, Var
@@ -19,6 +20,9 @@ from fgrad.core.writer import Writer
 from fgrad.errors import SourceLine
 from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.index_kernels import opened
+from fgrad.primitives.index_keys import index_source
+from fgrad.primitives.indexing import place as place_primitive
 from fgrad.primitives.joining import concatenate
 
 __all__ = ["Body", "Names", "Source", "can_write", "new_writer", "operand", "result", "write_body", "write_source"]
@@ -54,7 +58,7 @@ def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence
 
 def new_writer(plan: Plan) -> Writer:
     """A writer whose source may take arrays from buffers of its own."""
-    writer = Writer()
+    writer = Writer(run_pieces)
     if plan.reserve:
         writer.namespace["_empty"] = Buffers(plan.reserve).empty
     return writer
@@ -90,9 +94,14 @@ def write_body(
     places: list[SourceLine | None] = []
     last: SourceLine | None = None
     place = None
+    parts = _parts(plan)
     for planned in plan.steps:
         if planned.eqn.primitive.name == "fused":
-            written, dead = write_group(planned.eqn, names, writer, planned.pooled)
+            for v in planned.eqn.outvars:
+                if v in parts:
+                    lines += [indent + text for text in _opened(parts[v].eqn, names, writer)]
+                    places += [last, last]
+            written, dead = write_group(planned.eqn, names, writer, planned.pooled, parts)
             for text, source in written:
                 here = _comment(source) if source is not None else place
                 lines.append(indent + text + (f"  # {here}" if here != place and "  # " not in text else ""))
@@ -103,6 +112,10 @@ def write_body(
             if dead and not (ends and planned is plan.steps[-1]):
                 lines.append(f"{indent}del {', '.join(dead)}")
                 places.append(last)
+            continue
+        if planned.eqn.invars and parts.get(planned.eqn.invars[0]) is planned:
+            lines.append(f"{indent}del {names[planned.eqn.invars[0]]}")  # type: ignore[index]
+            places.append(last)
             continue
         target = targets.get(planned.eqn.outvars[0]) if targets and planned.eqn.outvars else None
         step = planned if target is None else planned._replace(overwrite=None, pooled=frozenset())
@@ -117,6 +130,37 @@ def write_body(
             lines.append(f"{indent}del {', '.join(dead)}")
             places.append(last)
     return Body(lines, places)
+
+
+def _parts(plan: Plan) -> dict[Atom, Step]:
+    """The results of groups that are nothing but parts of larger arrays, and what puts them there: they are computed
+    where they belong."""
+    made = {v for step in plan.steps if _flat(step.eqn) for v in step.pooled}
+    if not made:
+        return {}
+    return {
+        step.eqn.invars[0]: step
+        for step in plan.steps
+        if step.eqn.primitive is place_primitive
+        and step.pooled
+        and step.eqn.invars[0] in made
+        and step.drop == step.eqn.invars
+    }
+
+
+def _flat(eqn: Equation) -> bool:
+    """Whether a group takes the rows of its arrays as they are: those of parts need not lie side by side."""
+    return eqn.primitive.name == "fused" and eqn.params["axes"] == 1
+
+
+def _opened(eqn: Equation, names: Names, writer: Writer) -> list[str]:
+    """The statements that make the array of a `place`, and name the part that is to be computed."""
+    whole, part = names[eqn.outvars[0]], names[eqn.invars[0]]  # type: ignore[index]
+    where = f"np.s_[{index_source(eqn.params['key'], ())}]"
+    return [
+        f"{whole} = {empty_array(eqn.outvars[0].aval, writer, pooled=True)}",
+        f"{part} = {writer.constant(opened, 'opened')}({whole}, {where})",
+    ]
 
 
 class Names:

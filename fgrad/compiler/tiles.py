@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,7 +40,9 @@ def empty_array(aval: ShapedArray, writer: Writer, *, pooled: bool) -> str:
     return f"{'_empty' if pooled else 'np.empty'}({aval.shape}, {dtype})"
 
 
-def write_group(eqn: Equation, names: Names, writer: Writer, pooled: frozenset[Var]) -> tuple[list[Line], list[str]]:
+def write_group(
+    eqn: Equation, names: Names, writer: Writer, pooled: frozenset[Var], given: Container[Atom] = ()
+) -> tuple[list[Line], list[str]]:
     """The statements of a group, and the names that are to be dropped after it.
 
     Args:
@@ -48,8 +50,9 @@ def write_group(eqn: Equation, names: Names, writer: Writer, pooled: frozenset[V
         names: the names of the variables of the program.
         writer: names everything else.
         pooled: the results that are taken from the buffers of the function.
+        given: the results whose names already stand for arrays.
     """
-    return _Group(eqn, names, writer).write(pooled)
+    return _Group(eqn, names, writer).write(pooled, given)
 
 
 class _Group:
@@ -68,7 +71,7 @@ class _Group:
         self.dropped: list[str] = []
         self.number, self.start, self.stop = (names.fresh(hint) for hint in ("tile", "start", "stop"))
 
-    def write(self, pooled: frozenset[Var]) -> tuple[list[Line], list[str]]:
+    def write(self, pooled: frozenset[Var], given_arrays: Container[Atom]) -> tuple[list[Line], list[str]]:
         names, writer, source = self.names, self.writer, self.eqn.source
         sizes = [math.prod(_frame_shape(e)) for e in self.body.eqns]
         count = math.prod(self.rows)
@@ -80,7 +83,8 @@ class _Group:
                 aval = ShapedArray((tiles, *v.aval.shape), v.aval.dtype)
                 self.setup.append(f"{names[v]} = {empty_array(aval, writer, pooled=False)}")
             else:
-                self.setup.append(f"{names[v]} = {empty_array(v.aval, writer, pooled=v in pooled)}")
+                if v not in given_arrays:
+                    self.setup.append(f"{names[v]} = {empty_array(v.aval, writer, pooled=v in pooled)}")
                 self._slice(v)
         for given in self.body.invars:
             if self._has_rows(given):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,13 @@ class Writer:
     Attributes:
         namespace: the objects by name.
         avals: the abstract values of the arguments of the equation that is being written.
+        run: `run(work, count)` calls `work` with every number below `count` on the threads that there are; `None` where
+            there are none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run: Callable[[Callable[[int], None], int], None] | None = None) -> None:
         self.avals: Sequence[ShapedArray] = ()
+        self.run = run
         self.namespace: dict[str, Any] = {"np": np}
         self._names: dict[int, str] = {}
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.primitive import Sample, is_linear_input
+from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
 from fgrad.primitives.contraction import Bilinear
-from fgrad.primitives.convolution_kernels import Window, convolved, dilated, positions
+from fgrad.primitives.convolution_kernels import Run, Window, convolved, dilated, fills, one_by_one, positions
 from fgrad.primitives.families import draw, shape_of
 from fgrad.primitives.index_keys import FULL, slice_entry
 from fgrad.primitives.indexing import gather
@@ -27,6 +28,9 @@ ConvolvedAxes: TypeAlias = tuple[tuple[Axes, Axes], tuple[Axes, Axes], tuple[Axe
 """`((contracted axes of x, of y), (batch axes of x, of y), (window axes of x, of y))`."""
 
 _REVERSE = slice(None, None, -1)
+
+_MANY_TERMS = 2**23
+"""Products from which on threads pay."""
 
 
 def _numbers(contract: tuple[Axes, Axes], batch: tuple[Axes, Axes], window: tuple[Axes, Axes]) -> ConvolvedAxes:
@@ -75,12 +79,49 @@ class Convolution(Bilinear):
         _sample((1, 2, 3), (2, 2, 2), _ONE_AXIS, (1, 1, 0, 1, 1), dtype=np.complex128),
     )
 
-    def impl(self, x: Array, y: Array, *, dimension_numbers: ConvolvedAxes, window: tuple[Window, ...]) -> Array:
+    def impl(
+        self,
+        x: Array,
+        y: Array,
+        *,
+        dimension_numbers: ConvolvedAxes,
+        window: tuple[Window, ...],
+        out: Array | None = None,
+        run: Run = one_by_one,
+    ) -> Array:
         recipe = _recipe(x.shape, y.shape, dimension_numbers)
         left = x.transpose(recipe.x_axes).reshape(recipe.x_shape)
         right = y.transpose(recipe.y_axes).reshape(recipe.y_shape)
-        out = convolved(left, right, window)
+        if out is not None:
+            depth = len(recipe.lead)
+            convolved(left, right, window, out.reshape(*left.shape[:2], right.shape[1], *out.shape[depth:]), run)
+            return out
+        out = convolved(left, right, window, run=run)
         return out.reshape((*recipe.lead, *out.shape[3:]))[()]
+
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
+        given = [super().lower(write, names, out, **params).removesuffix(")")]
+        if out is not None:
+            given.append(f"out={out}")
+        recipe = _recipe(write.avals[0].shape, write.avals[1].shape, params["dimension_numbers"])
+        positions = self.shape(*write.avals, **params).shape[len(recipe.lead) :]
+        terms = math.prod(recipe.x_shape[:3]) * math.prod(recipe.y_shape[1:2] + recipe.y_shape[3:] + positions)
+        if write.run is not None and terms >= _MANY_TERMS:
+            given.append(f"run={write.constant(write.run, 'run')}")
+        return f"{', '.join(given)})"
+
+    def fills(
+        self,
+        avals: Sequence[ShapedArray],
+        out: ShapedArray,
+        *,
+        dimension_numbers: ConvolvedAxes,
+        window: tuple[Window, ...],
+    ) -> bool:
+        x, y = avals
+        recipe = _recipe(x.shape, y.shape, dimension_numbers)
+        in_order = recipe.x_axes == tuple(range(x.ndim))  # else the features had better lie last, as the channels do
+        return in_order and out.dtype != np.float16 and fills(recipe.x_shape, recipe.y_shape, window)
 
     def shape(
         self, x: ShapedArray, y: ShapedArray, *, dimension_numbers: ConvolvedAxes, window: tuple[Window, ...]

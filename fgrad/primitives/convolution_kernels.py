@@ -7,32 +7,47 @@ the result of shape (groups, rows, features, *positions). Of any form, the work 
 * windows copied side by side into a matrix, then one product (*im2col*). Whichever of positions and taps are more
   make its rows, so that the gradient by the weights, whose "taps" are all positions of an image, is the same
   product with the same matrix, transposed. It is built in parts that stay in the cache;
+* the same image by image, where images lie in memory channel after channel and are big enough;
 * one product with all taps, then a sum of shifted parts (*col2im*), where features are few: it moves less;
 * multiplication and addition along the groups, where every group has one channel and one feature.
 
-Results lie in memory with the features last, whatever the order of their axes: the next convolution's windows are then
-copied in long runs. A stretched x (`lhs_dilation`) is never filled with zeros: positions that see the same taps make
-one convolution without stretching.
+Results of what is not done image by image lie in memory with the features last, whatever the order of their axes: the
+next convolution's windows are then copied in long runs. Windows are copied into memory that every thread keeps: fresh
+memory costs more than copying does. A stretched x (`lhs_dilation`) is never filled with zeros: positions that see the
+same taps make one convolution without stretching.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-__all__ = ["Window", "convolved", "dilated", "positions"]
+__all__ = ["Run", "Window", "convolved", "dilated", "fills", "one_by_one", "positions"]
 
 Window: TypeAlias = tuple[int, int, int, int, int]
 """Along one axis: `(stride, low padding, high padding, dilation of x, dilation of the kernel)`."""
 
-_PART = 8 * 2**20
-"""The bytes of a matrix of windows that is built at once."""
+_PART = 2**20
+"""The bytes of a matrix of windows that is built at once: it stays in the cache until it is multiplied."""
+
+_KEPT = 4 * 2**20
+"""The bytes that a thread keeps for the next such matrix."""
+
+_ALONE = 2**19 - 1
+"""Products of so many terms BLAS computes on the thread that asks for them, at full speed: it waits for nobody."""
+
+_RUN = 8
+"""Positions along the last axis from which on windows of images are copied as they lie."""
+
+_IMAGE = 64
+"""Positions of an image from which on it makes a product of its own."""
 
 _LARGE = 2**13
 """From matrices of so many elements on, calls cost little beside copies."""
@@ -40,8 +55,37 @@ _LARGE = 2**13
 _MANY_GROUPS = 8
 """From so many groups of one channel on, loops along the groups beat one product for each."""
 
-_FEW_FEATURES = 4
+_FEW_FEATURES = 2
 """Where features are fewer than channels by this factor, products are summed after shifting."""
+
+
+class _Scratch(threading.local):
+    """Memory of a thread for what it is about to multiply."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, Any] = {}
+
+    def empty(self, use: str, shape: Sequence[int], dtype: Any) -> Any:
+        """An array whose elements are not set, good until the next one for the same use is asked for."""
+        size = math.prod(shape) * dtype.itemsize
+        if size > _KEPT:
+            return np.empty(shape, dtype)
+        block = self.blocks.get(use)
+        if block is None or block.nbytes < size:
+            block = self.blocks[use] = np.empty(size, np.uint8)
+        return np.ndarray(shape, dtype, block)
+
+
+_scratch = _Scratch()
+
+Run: TypeAlias = Callable[[Callable[[int], None], int], None]
+"""`run(work, count)` calls `work` with every number below `count`, in any order, perhaps on several threads."""
+
+
+def one_by_one(work: Callable[[int], None], count: int) -> None:
+    """The simplest way to do pieces of work."""
+    for number in range(count):
+        work(number)
 
 
 def dilated(length: int, dilation: int) -> int:
@@ -56,10 +100,17 @@ def positions(length: int, taps: int, window: Window) -> int:
     return room // stride + 1 if room >= 0 else 0
 
 
-def convolved(x: Any, w: Any, window: tuple[Window, ...]) -> Any:
+def convolved(x: Any, w: Any, window: tuple[Window, ...], out: Any = None, run: Run = one_by_one) -> Any:
     """out[g, n, o, y] = Σ x[g, n, c, (y·stride + k·dilation − low) / stretch] · w[g, o, c, k], over c and k.
 
     Positions beside x, and between its elements where it is stretched, count as zeros.
+
+    Args:
+        x: of shape (groups, rows, channels, *lengths).
+        w: of shape (groups, features, channels, *taps).
+        window: stride, paddings and dilations along each axis.
+        out: an array that lies in order; it may be given where `fills` says so.
+        run: does independent pieces of work. The result does not depend on it.
     """
     if x.dtype == np.float16:  # BLAS knows no half precision
         return convolved(x.astype(np.float32), w.astype(np.float32), window).astype(np.float16)
@@ -68,7 +119,7 @@ def convolved(x: Any, w: Any, window: tuple[Window, ...]) -> Any:
     if not plan.parts or not math.prod(shape) or not x.size or not w.size:
         return np.zeros(shape, x.dtype)
     if plan.whole:
-        return _part(x, w, plan.parts[0])
+        return _part(x, w, plan.parts[0], out, run)
     out = _features_last(shape, x.dtype)
     for part in plan.parts:
         out[:, :, :, *part.places] = _part(x, w[:, :, :, *part.taps], part)
@@ -152,17 +203,46 @@ def _phases(length: int, taps: int, count: int, window: Window) -> Iterator[_Axi
                     yield _Axis(slice(place, None, step), slice(tap, None, tap_step), used, pads, number, near, far)
 
 
-def _part(x: Any, w: Any, part: _Part) -> Any:
+def fills(x: tuple[int, ...], w: tuple[int, ...], window: tuple[Window, ...]) -> bool:
+    """Whether the convolution of an array `x` that lies in order can be written into an array that does so too."""
+    plan = _plan(x[3:], w[3:], window)
+    return plan.whole and _way(x, w, plan.parts[0]) in ("image", "scattered") and 0 not in (*x, *w)
+
+
+def _part(x: Any, w: Any, part: _Part, out: Any = None, run: Run = one_by_one) -> Any:
+    way = _way(x.shape, w.shape, part)
     x = x[:, :, :, *part.used]
-    groups, rows, channels = x.shape[:3]
-    features, taps = w.shape[1], math.prod(w.shape[3:])
+    match way:
+        case "image" if out is not None or _lies(x, range(x.ndim)):
+            return _by_image(x, w, part, out, run)
+        case "channel" if _in_images(x) and _in_images(w):
+            return _by_channel(x, w, part, run)
+        case "scattered":
+            return _scattered(x, w, part, out, run)
+        case "pointwise":
+            return _pointwise(x, w, part)
+        case "groups":
+            return _along_groups(x, w, part)
+        case "gathered" | "image":
+            return _gathered(x, w, part)
+        case _:
+            return _correlated(x, w, part)
+
+
+def _way(x: tuple[int, ...], w: tuple[int, ...], part: _Part) -> str:
+    """How operands of given shapes are convolved."""
+    groups, rows, channels = x[:3]
+    features, lengths = w[1], w[3:]
+    taps, count = math.prod(lengths), math.prod(part.counts)
     if taps == 1:
-        return _pointwise(x, w, part)
+        return "pointwise"
     if features == 1 and groups >= _MANY_GROUPS and 1 in (rows, channels):
-        return _along_groups(x, w, part)
-    if channels >= _FEW_FEATURES * features and set(part.strides) == {1} and taps <= math.prod(part.counts):
-        return _scattered(x, w, part)
-    return _gathered(x, w, part) if taps <= math.prod(part.counts) else _correlated(x, w, part)
+        return "groups"
+    if taps > count:
+        return "channel" if taps >= _IMAGE and lengths[-1] >= _RUN else "correlated"
+    if channels >= _FEW_FEATURES * features and set(part.strides) == {1}:
+        return "scattered"
+    return "image" if count >= _IMAGE and part.counts[-1] >= _RUN else "gathered"
 
 
 def _features_last(shape: Sequence[int], dtype: Any) -> Any:
@@ -233,31 +313,55 @@ def _along_groups(x: Any, w: Any, part: _Part) -> Any:
     return np.moveaxis(out, -1, 0)[:, :, None]
 
 
-def _scattered(x: Any, w: Any, part: _Part) -> Any:
+def _scattered(x: Any, w: Any, part: _Part, out: Any = None, run: Run = one_by_one) -> Any:
     """One product with all taps at every element of x, then every tap's part, shifted, added to the result."""
     groups, rows, channels, *lengths = x.shape
     features, taps = w.shape[1], w.shape[3:]
-    w = w.transpose(0, *range(3, w.ndim), 1, 2).reshape(groups, -1, channels)
-    together = _lies(x, (0, 1, *range(3, x.ndim), 2))  # else every row's own matrix needs no copy
-    order = (0, 1) if together else (1, 0)
-    out = np.zeros((groups, *[(features, rows)[a] for a in order], *part.counts), x.dtype)
-    out = out if together else out.swapaxes(1, 2)
+    # Where rows do not lie side by side, every row's own matrix needs no copy.
+    together = out is None and _lies(x, (0, 1, *range(3, x.ndim), 2))
+    if together:
+        out = np.empty((groups, features, rows, *part.counts), x.dtype).swapaxes(1, 2)
+    elif out is None:
+        out = np.empty((groups, rows, features, *part.counts), x.dtype)
+    kernel = w.transpose(0, *range(3, w.ndim), 1, 2).reshape(groups, -1, channels)
     shifts = [_shift(tap, lengths, part) for tap in itertools.product(*map(range, taps))]
-    row_bytes = groups * w.shape[1] * math.prod(lengths) * x.itemsize
-    count = max(1, _PART // row_bytes)
-    for i in range(0, rows, count):
-        some = x[:, i : i + count]
+    size = math.prod(lengths)
+    count = _fitting(groups * kernel.shape[1] * size * x.itemsize, rows)
+
+    def work(number: int) -> None:
+        some = slice(number * count, (number + 1) * count)
+        block, into = x[:, some], out[:, some]
         if together:
-            matrix = np.moveaxis(some, 2, -1).reshape(groups, -1, channels).swapaxes(1, 2)
-            products = np.matmul(w, matrix).reshape(groups, len(shifts), features, -1, *lengths)
+            matrix = np.moveaxis(block, 2, -1).reshape(groups, -1, channels).swapaxes(1, 2)
+            products = np.matmul(kernel, matrix).reshape(groups, len(shifts), features, -1, *lengths)
+            products = np.moveaxis(products, 3, 1)
         else:
-            products = np.matmul(w[:, None], some.reshape(groups, -1, channels, math.prod(lengths)))
+            products = _scratch.empty("products", (groups, block.shape[1], kernel.shape[1], size), x.dtype)
+            _multiply(kernel[:, None], block.reshape(groups, -1, channels, size), products)
             products = products.reshape(groups, -1, len(shifts), features, *lengths)
-            products = np.moveaxis(products, 1, 3)
-        for number, (source, target) in enumerate(shifts):
-            into = out[:, :, i : i + count, *target]
-            np.add(into, products[:, number, :, :, *source], out=into)
-    return out.swapaxes(1, 2)
+        into[...] = 0
+        for tap, (source, target) in enumerate(shifts):
+            seen = into[:, :, :, *target]
+            np.add(seen, products[:, :, tap, :, *source], out=seen)
+
+    run(work, -(-rows // count))
+    return out
+
+
+def _fitting(unit: int, number: int) -> int:
+    """How many rows of so many bytes are worked on at once: what fits the cache."""
+    return min(max(1, _PART // max(unit, 1)), max(number, 1))
+
+
+def _multiply(x: Any, y: Any, out: Any) -> None:
+    """Stacks of products `x @ y`, cut into so few columns that BLAS does not start threads for each."""
+    columns = y.shape[-1]
+    most = _ALONE // (x.shape[-2] * x.shape[-1])
+    width = max((n for n in range(min(most, columns), _RUN, -1) if not columns % n), default=columns)
+    if width < columns:
+        x = x[..., None, :, :]
+        y, out = (np.moveaxis(a.reshape(*a.shape[:-1], -1, width), -2, -3) for a in (y, out))
+    np.matmul(x, y, out=out)
 
 
 def _shift(tap: Sequence[int], lengths: Sequence[int], part: _Part) -> tuple[list[slice], list[slice]]:
@@ -269,6 +373,79 @@ def _shift(tap: Sequence[int], lengths: Sequence[int], part: _Part) -> tuple[lis
         target.append(slice(first, last))
         source.append(slice(first + offset, last + offset))
     return source, target
+
+
+def _by_image(x: Any, w: Any, part: _Part, out: Any = None, run: Run = one_by_one) -> Any:
+    """The kernel's matrix, features by (channels, taps), times that of the windows of every row."""
+    groups, rows = x.shape[:2]
+    features, taps, places = w.shape[1], w.shape[3:], math.prod(part.counts)
+    if out is None:
+        out = np.empty((groups, rows, features, *part.counts), x.dtype)
+    results = out.reshape(groups, rows, features, places)
+    kernel = w.reshape(groups, 1, features, -1)
+    terms = kernel.shape[3]
+    count = _fitting(x.itemsize * groups * terms * places, rows)
+
+    def work(number: int) -> None:
+        some = slice(number * count, (number + 1) * count)
+        view = _windows(_padded(x[:, some], part.pads), taps, part)
+        view = np.moveaxis(view, range(-len(taps), 0), range(3, 3 + len(taps)))
+        windows = _scratch.empty("windows", view.shape, x.dtype)
+        np.copyto(windows, view)
+        _multiply(kernel, windows.reshape(groups, -1, terms, places), results[:, some])
+
+    run(work, -(-rows // count))
+    return out
+
+
+def _by_channel(x: Any, w: Any, part: _Part, run: Run = one_by_one) -> Any:
+    """The same matrices of windows, (rows, positions) by taps, times those of the kernel, taps by features, summed over
+    channels: the gradient by the weights, for which channels are images."""
+    groups, rows, channels = x.shape[:3]
+    features, taps = w.shape[1], w.shape[3:]
+    size, places = math.prod(taps), rows * math.prod(part.counts)
+    few = _fitting(x.itemsize * groups * places * size, channels)
+    pieces = -(-channels // few)
+    sums = np.empty((pieces, groups, places, features), x.dtype)
+    kernel = w.reshape(groups, features, channels, size)
+    images = x.swapaxes(1, 2)
+
+    def work(number: int) -> None:
+        some = slice(number * few, (number + 1) * few)
+        view = _windows(_padded(images[:, some], part.pads), taps, part)
+        windows = _scratch.empty("windows", view.shape, x.dtype)
+        np.copyto(windows, view)
+        windows = windows.reshape(groups, -1, places, size)
+        products = _scratch.empty("products", (groups, windows.shape[1], places, features), x.dtype)
+        columns = kernel[:, :, some].transpose(0, 2, 3, 1)
+        _multiply(columns.mT, windows.mT, products.mT)
+        np.add.reduce(products, axis=1, out=sums[number])
+
+    run(work, pieces)
+    out = np.add.reduce(sums, axis=0) if pieces > 1 else sums[0]
+    last = 2 + len(part.counts)
+    return out.reshape(groups, rows, *part.counts, features).transpose(0, 1, last, *range(2, last))
+
+
+def _in_images(x: Any) -> bool:
+    """Whether the axes of an image lie in memory without gaps, in order."""
+    return _lies(x[0, 0, 0], range(x.ndim - 3))
+
+
+def _padded(x: Any, pads: Sequence[tuple[int, int]]) -> Any:
+    """Images between zeros; themselves where none are needed."""
+    if not any(map(any, pads)):
+        return x
+    offset = x.ndim - len(pads)
+    shape = [*x.shape[:offset], *[low + n + high for n, (low, high) in zip(x.shape[offset:], pads, strict=True)]]
+    out = _scratch.empty("padded", shape, x.dtype)
+    inside: list[slice] = [slice(None)] * offset
+    for (low, _), n in zip(pads, x.shape[offset:], strict=True):
+        out[(*inside, slice(None, low))] = 0
+        out[(*inside, slice(low + n, None))] = 0
+        inside.append(slice(low, low + n))
+    out[tuple(inside)] = x
+    return out
 
 
 def _gathered(x: Any, w: Any, part: _Part) -> Any:
@@ -337,11 +514,14 @@ def _copied(block: Any, short: int, turned: bool) -> Any:
     """The matrices (groups, long side, short side) of a block of windows, as copied in one of two orders."""
     groups, *lengths = block.shape
     split = len(lengths) - short
+    long_side, short_side = math.prod(lengths[:split]), math.prod(lengths[split:])
+    if turned:
+        block = block.transpose(0, *range(1 + split, block.ndim), *range(1, 1 + split))
+    matrix = _scratch.empty("windows", block.shape, block.dtype)
+    np.copyto(matrix, block)
     if not turned:
-        return block.reshape(groups, math.prod(lengths[:split]), math.prod(lengths[split:]))
-    order = (0, *range(1 + split, block.ndim), *range(1, 1 + split))
-    flat = block.transpose(order).reshape(groups, math.prod(lengths[split:]), math.prod(lengths[:split]))
-    return flat.swapaxes(1, 2)
+        return matrix.reshape(groups, long_side, short_side)
+    return matrix.reshape(groups, short_side, long_side).swapaxes(1, 2)
 
 
 def _parts(lengths: Sequence[int], unit: int, most: int | None = None) -> Iterator[tuple[slice, slice]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["accumulated", "combined", "padded", "placed", "replaced", "taken"]
+__all__ = ["accumulated", "combined", "opened", "padded", "placed", "replaced", "taken"]
 
 _SMALL = 256
 """Below so many elements NumPy's own `ufunc.at` is the shortest way."""
@@ -24,11 +24,25 @@ def taken(x: Any, rows: Any) -> Any:
     return x[rows]
 
 
-def placed(v: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros with `v` at an index that takes no position twice."""
+def placed(v: Any, index: Any, shape: tuple[int, ...], out: Any = None) -> Any:
+    """Zeros with `v` at an index that takes no position twice; `out` may be given where the index is made of slices."""
+    if out is not None:
+        opened(out, index)[...] = v
+        return out
     out = np.zeros(shape, v.dtype)
     out[index] = v
     return out if out.ndim else out[()]
+
+
+def opened(out: Any, index: Any) -> Any:
+    """The view of an array at slices whose steps are one; everywhere else zeros are written."""
+    inside: list[slice] = []
+    for entry, size in zip(index if type(index) is tuple else (index,), out.shape, strict=False):
+        start, stop, _ = entry.indices(size)
+        out[(*inside, slice(None, start))] = 0
+        out[(*inside, slice(stop, None))] = 0
+        inside.append(entry)
+    return out[tuple(inside)]
 
 
 def accumulated(v: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -141,12 +155,18 @@ def _combine_rows(ufunc: np.ufunc, rows: Any, layout: _Layout, v: Any, fresh: bo
     if width == 1:
         _combine_numbers(ufunc, rows.reshape(-1), flat, v[:, 0])
         return
-    if size >= flat.size:  # few values, if any, meet: those that come first are combined all at once
+    if fresh and size >= flat.size:  # few values, if any, meet: all are written, and those that were lost are added
+        rows.reshape(-1, width)[flat] = v
+        lost = _lost(flat, size)
+        if not lost.size:
+            return
+        flat, v = flat[lost], v[lost]
+    elif size >= flat.size:  # those that come first are combined all at once
         first = _come_first(flat, size)
         every = bool(first.all())
         now, values = (flat, v) if every else (flat[first], v[first])
         table = rows.reshape(-1, width)
-        table[now] = values if fresh else ufunc(table[now], values)
+        table[now] = ufunc(table[now], values)
         if every:
             return
         flat, v = flat[~first], v[~first]
@@ -179,6 +199,18 @@ def _checked(position: Any, axis: int, size: int) -> Any:
         raise IndexError(f"index {wrong} is out of bounds for axis {axis} with size {size}")
     position = position.astype(np.intp, copy=False)
     return np.where(position < 0, position + size, position) if low < 0 else position
+
+
+def _lost(flat: Any, size: int) -> Any:
+    """Which values another one is written over, where they are written in order."""
+    if size <= 64 * flat.size:
+        number = np.arange(flat.size)
+        latest = np.empty(size, np.intp)
+        latest[flat] = number
+        return np.flatnonzero(latest[flat] != number)
+    order = np.argsort(flat, kind="stable")
+    sorted_ = flat[order]
+    return np.sort(order[:-1][sorted_[:-1] == sorted_[1:]])
 
 
 def _come_first(flat: Any, size: int) -> Any:

@@ -34,6 +34,7 @@ __all__ = [
     "index_source",
     "indexed_shape",
     "is_basic",
+    "is_box",
     "lead",
     "slice_entry",
     "to_index",
@@ -66,6 +67,11 @@ def slice_entry(s: slice, size: int) -> Entry:
 def is_basic(key: Key) -> bool:
     """Whether a key takes no index arrays: the result is then a view, and no position comes twice."""
     return ARRAY not in key
+
+
+def is_box(key: Key) -> bool:
+    """Whether a key is made of slices without steps."""
+    return all([type(entry) is tuple and entry[3] is None for entry in key])
 
 
 @lru_cache(maxsize=4096)

@@ -24,6 +24,7 @@ from fgrad.primitives.index_keys import (
     index_source,
     indexed_shape,
     is_basic,
+    is_box,
     lead,
     to_index,
 )
@@ -220,7 +221,13 @@ class Place(Linear):
         shape: tuple[int, ...],
     ) -> str:
         kernel = write.constant(placed, "placed") if unique else write.constant(accumulated, "accumulated")
-        return f"{kernel}({names[0]}, np.s_[{index_source(key, names[1:])}], {shape})"
+        target = "" if out is None else f", {out}"
+        return f"{kernel}({names[0]}, np.s_[{index_source(key, names[1:])}], {shape}{target})"
+
+    def fills(
+        self, avals: Sequence[ShapedArray], out: ShapedArray, *, key: Key, unique: bool, shape: tuple[int, ...]
+    ) -> bool:
+        return is_box(key) and len(key) == len(shape)
 
 
 gather = Gather()

@@ -82,6 +82,26 @@ def test_what_calls_take_and_return_is_not_overwritten() -> None:
     assert overwritten(f, X)[2:] == [None, 0, None]
 
 
+@pytest.mark.parametrize(
+    ("f", "copied"),
+    [
+        (lambda x: transpose(sin(x), axes=(1, 0)), [False]),
+        (lambda x: reshape(transpose(sin(x), axes=(1, 0)), shape=(6,)), [False]),
+        (lambda x: transpose(x, axes=(1, 0)), [True]),
+        (lambda x: sin(x)[:1], [True]),
+        (lambda x: reshape(sin(x)[:1], shape=(3,)), [True]),
+        (lambda x: broadcast_to(sin(x), shape=(1, 2, 3)), [True]),
+        (lambda x: transpose(CONSTANT.reshape(1, 3) + 0.0, axes=(1, 0)), [True]),
+        (lambda x: let(sin(x), lambda y: (y, transpose(y, axes=(1, 0)))), [False, True]),
+    ],
+)
+def test_results_are_copied_where_they_are_parts_of_others(f: Any, copied: list[bool]) -> None:
+    assert plan(fgrad.make_jaxpr(f)(X).jaxpr).copies == copied
+    for out in [*fgrad.jit(lambda x: [f(x)])(X)]:
+        for one in out if isinstance(out, tuple) else [out]:
+            assert one.flags.writeable
+
+
 def test_large_arrays_are_dropped_after_their_last_use() -> None:
     big = np.ones((1024, 1024))
     assert dropped(lambda x: exp(reshape(sin(x), shape=(2**20,))), big) == [0, 0, 1] or dropped(

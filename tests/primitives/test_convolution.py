@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,12 @@ def test_kernel_keeps_the_dtype(dtype: Any) -> None:
         ("_scattered", (1, 2, 8, 9), (1, 2, 8, 3)),
         ("_gathered", (1, 2, 3, 9), (1, 4, 3, 3)),
         ("_correlated", (1, 2, 3, 15), (1, 4, 3, 10)),
+        ("_by_image", (1, 2, 3, 150), (1, 4, 3, 3)),
+        ("_by_channel", (1, 2, 3, 75), (1, 4, 3, 70)),
     ],
 )
 def test_ways_to_compute(way: str, x: Any, w: Any, window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    if way == "_correlated":
+    if way in ("_correlated", "_by_channel"):
         window = (*window[:4], 1)
     taken = []
     compute = getattr(kernels, way)
@@ -82,6 +85,53 @@ def test_ways_to_compute(way: str, x: Any, w: Any, window: Any, monkeypatch: pyt
     out = kernels.convolved(draw(*x), draw(*w, seed=1), (window,))
     assert taken == [way]
     np.testing.assert_allclose(out, naive(draw(*x), draw(*w, seed=1), (window,)), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("x", "w"),
+    [((1, 5, 3, 20, 9), (1, 8, 3, 3, 2)), ((2, 5, 8, 9, 9), (2, 3, 8, 3, 3)), ((1, 2, 7, 9, 9), (1, 3, 7, 8, 8))],
+)
+def test_the_result_does_not_depend_on_who_does_the_pieces(x: Any, w: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_PART", 9000)
+    numbers: list[int] = []
+
+    def backwards(work: Any, count: int) -> None:
+        numbers.append(count)
+        for number in reversed(range(count)):
+            thread = threading.Thread(target=work, args=(number,))
+            thread.start()
+            thread.join()
+
+    window = ((1, 1, 1, 1, 1),) * 2
+    given = draw(*x, dtype=np.float32), draw(*w, seed=1, dtype=np.float32), window
+    expected = kernels.convolved(*given)
+    out = np.empty_like(expected) if kernels.fills(x, w, window) else None
+    np.testing.assert_array_equal(kernels.convolved(*given, out, backwards), expected)
+    assert numbers[0] > 1
+    np.testing.assert_allclose(expected, naive(*given), rtol=1e-5, atol=1e-5)
+
+
+def test_products_are_cut_such_that_blas_starts_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[Any] = []
+    product = np.matmul
+    monkeypatch.setattr(kernels.np, "matmul", lambda x, y, out: shapes.append((x.shape, y.shape)) or product(x, y, out))
+    x, y = draw(64, 100), draw(2, 100, 240, seed=1)
+    out = np.empty((2, 64, 240))
+    kernels._multiply(x, y, out)
+    np.testing.assert_allclose(out, product(x, y))
+    assert shapes == [((1, 64, 100), (2, 3, 100, 80))]
+
+
+def test_a_compiled_convolution_takes_kept_memory_and_threads() -> None:
+    @fgrad.jit
+    def loss(x: Any, w: Any) -> Any:
+        return (fgrad.lax.conv_general_dilated(x, w, (1, 1), "SAME") ** 2).sum()
+
+    x, w = draw(8, 8, 24, 24), draw(32, 8, 3, 3, seed=1)
+    text = loss.lower(x, w).as_text()
+    assert "out=_empty((8, 32, 24, 24)" in text
+    assert "run=_run" in text
+    np.testing.assert_allclose(loss(x, w), (fgrad.lax.conv_general_dilated(x, w, (1, 1), "SAME") ** 2).sum())
 
 
 def test_a_stretched_input_is_not_filled_with_zeros() -> None:

@@ -183,17 +183,17 @@ def test_dtypes_are_kept(primitive: Primitive, dtype: Any) -> None:
 
 @pytest.mark.parametrize("primitive", FAMILY, ids=str)
 def test_lowered_code_writes_in_place_only_into_what_is_its_own(primitive: Primitive) -> None:
-    aval, i = ShapedArray((300,), np.dtype(float)), np.array([0, 2, 0])
+    aval, i, j = ShapedArray((300,), np.dtype(float)), np.array([0, 2, 0]), np.array([0, 1, 0])
 
     def twice(x: Any, v: Any) -> list[Any]:
         first = primitive(x, v, i, **REPEATED)
-        return [primitive(first, v, i, **REPEATED)]
+        return [primitive(first, v, j, **REPEATED)]
 
     compiled = compile_jaxpr(trace(twice, [aval, ShapedArray((3,), np.dtype(float))]))
     assert compiled.text.count("copy=False") == 1
     x, v = np.linspace(0, 1, 300), np.array([2.0, 0.5, -1.0])
     (found,) = compiled.function(x, v)
-    np.testing.assert_array_equal(found, one_by_one(primitive, one_by_one(primitive, x, v, i), v, i))
+    np.testing.assert_array_equal(found, one_by_one(primitive, one_by_one(primitive, x, v, i), v, j))
     np.testing.assert_array_equal(x, np.linspace(0, 1, 300))
 
 
