@@ -405,4 +405,3 @@ def glu(x: Any, axis: int = -1) -> Array:
 def _expm1_of_negative(x: Array) -> Array:
     """eˣ − 1, where x is negative; elsewhere anything finite."""
     return fnp.expm1(fnp.minimum(x, 0))
-

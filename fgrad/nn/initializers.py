@@ -205,13 +205,13 @@ def variance_scaling(
     return init
 
 
-def _scaled(name: str, scale: float, mode: str, distribution: str, what: str, source: str) -> Callable[..., Initializer]:
+def _scaled(
+    name: str, scale: float, mode: str, distribution: str, what: str, source: str
+) -> Callable[..., Initializer]:
     """One of the named cases of `variance_scaling`."""
 
     @public
-    def function(
-        in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = float
-    ) -> Initializer:
+    def function(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = float) -> Initializer:
         return variance_scaling(scale, mode, distribution, in_axis, out_axis, batch_axis, dtype)
 
     function.__name__ = function.__qualname__ = name
