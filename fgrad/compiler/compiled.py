@@ -23,6 +23,7 @@ from fgrad.compiler.products import sums_of_products
 from fgrad.compiler.scatters import scatter_into_sums
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
+from fgrad.compiler.weights import scaled_weights
 from fgrad.core.jaxpr import ClosedJaxpr
 
 __all__ = ["Compiled", "body_function", "compile_jaxpr", "compiled_function", "loop_function", "optimize"]
@@ -73,7 +74,8 @@ def _forget(filename: str) -> None:
 
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The passes from jaxpr to jaxpr."""
-    return without_barriers(scatter_into_sums(sums_of_products(joined_pieces(simplify(inline(closed))))))
+    program = scaled_weights(joined_pieces(simplify(inline(closed))))
+    return without_barriers(scatter_into_sums(sums_of_products(program)))
 
 
 def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequence[str] | None = None) -> Compiled:

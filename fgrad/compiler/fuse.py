@@ -46,7 +46,7 @@ class Limits:
         self.elements = 32 * 1024
         self.work = 1024 * 1024
         self.thread = 1536 * 1024
-        self.tile = 256 * 1024
+        self.tile = 1024 * 1024
         self.cache = 2 * 1024 * 1024
         self.members = 4096
 

@@ -251,7 +251,7 @@ def _step(body: Jaxpr, size: int, axes: int) -> int:
         most = max(most, live)
         live -= sum([_row_bytes(v, axes) for v in dying if v in made])
     row = width * size
-    least, wanted = limits.tile // 16, limits.cache * row // max(most, row)
+    least, wanted = limits.tile // 64, limits.cache * row // max(most, row)
     return max(1, min(limits.tile, max(least, wanted)) // row)
 
 

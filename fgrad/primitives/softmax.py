@@ -5,8 +5,8 @@ Each is what the derivatives of the others need.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,15 @@ from fgrad.primitives.comparison import eq, maximum, select
 from fgrad.primitives.exponential import exp
 from fgrad.primitives.families import draw, shape_of
 from fgrad.primitives.reductions import keep_axes, reduce_max
-from fgrad.primitives.rows import reduce_rows
+from fgrad.primitives.rows import reduce_rows, row_sums, sums_by_einsum
 from fgrad.primitives.shape import grow, reduce_sum
 
-__all__ = ["log_softmax", "reduce_logsumexp", "softmax"]
+__all__ = ["log_softmax", "logsumexp_and_softmax", "reduce_logsumexp", "softmax"]
 
 _SMALL = 0.125
+_LEAST, _MOST = 1.0, 1e30
+"""Between these, a sum of powers has lost no more to underflow than one of powers of which the largest is 1."""
+_ABOVE = math.exp(_SMALL)
 _SAMPLES = (
     Sample(draw(-3, 3, (2, 3, 4)), axes=(0, 2)),
     Sample(draw(-3, 3, (2, 3)), axes=(1,)),
@@ -60,18 +63,21 @@ class ReduceLogsumexp(Exponentials):
         return self.with_softmax(np.asarray(x), axes, weigh=False)[0]
 
     def with_softmax(
-        self, x: Any, axes: tuple[int, ...], *, weigh: bool = True, out: Any = None
+        self, x: Any, axes: tuple[int, ...], *, weigh: bool = True, out: Any = None, scale: Any = None
     ) -> tuple[Array, Array | None]:
-        """The result and, where asked for, the softmax, which shares most of the work and may be written to `out`."""
-        top, powers, total = _exponentials(x, axes, out)
-        value = np.log(total) + top
-        if x.dtype.kind == "f" and np.less(np.abs(value), _SMALL).any():
+        """The result and, where asked for, the softmax, which shares most of the work and may be written to `out`, and
+        be multiplied by a `scale` that is the same along these axes."""
+        top, powers, total = _exponentials(x, axes, out, _ABOVE)
+        value = np.log(total)
+        if top is not None:
+            value += top
+        if x.dtype.kind == "f" and top is not None and np.less(np.abs(value), _SMALL).any():
             # Next to 0 the rounding of a total close to 1 shows: add up what is not the largest by itself.
             largest = x == top
             ties = np.maximum(np.add.reduce(largest, axis=axes, dtype=x.dtype, keepdims=True), 1)
             lesser = np.add.reduce(np.where(largest, x.dtype.type(0), powers), axis=axes, keepdims=True)
             value = np.log1p(lesser / ties) + np.log(ties) + top
-        weights = np.divide(powers, total, out=powers)[()] if weigh else None
+        weights = _weights(powers, total, scale) if weigh else None
         return value.reshape(_dropped(x.shape, axes))[()], weights
 
     def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
@@ -91,20 +97,21 @@ class Softmax(Exponentials):
     """`softmax(x, axes=)`: eˣ / Σ eˣ over some axes.
 
     Infinities are taken as limits: what is +∞ shares the weight evenly, and elements that are all −∞ have no weight.
+    The compiler alone gives a second operand, the same along these axes, by which the result is multiplied.
     """
 
-    def impl(self, x: Array, *, axes: tuple[int, ...], out: Any = None) -> Array:
-        _, powers, total = _exponentials(np.asarray(x), axes, out)
-        return np.divide(powers, total, out=powers)[()]
+    def impl(self, x: Array, scale: Any = None, *, axes: tuple[int, ...], out: Any = None) -> Array:
+        _, powers, total = _exponentials(np.asarray(x), axes, out, _LEAST)
+        return _weights(powers, total, scale)
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
         given = f", out={out}" if out else ""
-        return f"{write.constant(self.impl, self.name)}({names[0]}, axes={axes}{given})"
+        return f"{write.constant(self.impl, self.name)}({', '.join(names)}, axes={axes}{given})"
 
     def fills(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
         return out.ndim > 0
 
-    def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> ShapedArray:
+    def shape(self, x: ShapedArray, scale: Any = None, *, axes: tuple[int, ...]) -> ShapedArray:
         self.check(x, axes)
         return ShapedArray(x.shape, x.dtype)
 
@@ -132,7 +139,7 @@ class LogSoftmax(Exponentials):
 
     def impl(self, x: Array, *, axes: tuple[int, ...]) -> Array:
         x = np.asarray(x)
-        top, powers, _ = _exponentials(x, axes)
+        top, powers, _ = _relative_powers(x, axes, None)
         largest = x == top
         ties = np.maximum(np.add.reduce(largest, axis=axes, dtype=x.dtype, keepdims=True), 1)
         lesser = np.add.reduce(np.where(largest, x.dtype.type(0), powers), axis=axes, keepdims=True)
@@ -166,14 +173,16 @@ class LogsumexpAndSoftmax(Exponentials):
 
     multiple = True
 
-    def impl(self, x: Array, *, axes: tuple[int, ...], out: Any = None) -> tuple[Array, Array]:
-        return reduce_logsumexp.with_softmax(np.asarray(x), axes, out=out)
+    def impl(
+        self, x: Array, scale: Any = None, *, axes: tuple[int, ...], out: Any = None
+    ) -> tuple[Array, Array | None]:
+        return reduce_logsumexp.with_softmax(np.asarray(x), axes, out=out, scale=scale)
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
         given = f", out={out}" if out else ""
-        return f"{write.constant(self.impl, self.name)}({names[0]}, axes={axes}{given})"
+        return f"{write.constant(self.impl, self.name)}({', '.join(names)}, axes={axes}{given})"
 
-    def shape(self, x: ShapedArray, *, axes: tuple[int, ...]) -> list[ShapedArray]:
+    def shape(self, x: ShapedArray, scale: Any = None, *, axes: tuple[int, ...]) -> list[ShapedArray]:
         return [reduce_logsumexp.shape(x, axes=axes), softmax.shape(x, axes=axes)]
 
     def jvp(self, out: Any, xs: Sequence[Array], ts: Sequence[Any], *, axes: tuple[int, ...]) -> list[Array]:
@@ -199,21 +208,46 @@ def _dropped(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([n for i, n in enumerate(shape) if i not in axes])
 
 
-def _exponentials(x: Any, axes: tuple[int, ...], out: Any = None) -> tuple[Any, Any, Any]:
-    """The largest element, eˣ relative to that of it, and the sum of these; infinities are taken as limits.
+def _weights(powers: Any, total: Any, scale: Any) -> Any:
+    if scale is None:
+        return np.divide(powers, total, out=powers)[()]
+    return np.multiply(powers, np.divide(scale, total, dtype=total.dtype), out=powers)[()]
 
-    The powers are written to `out`, if there is one.
-    """
+
+def _exponentials(x: Any, axes: tuple[int, ...], out: Any, least: float) -> tuple[Any, Any, Any]:
+    """The largest element and eˣ relative to that of it, or `None` and eˣ where no sum of these is less than `least`;
+    and the sums. The powers are written to `out`, if there is one."""
+    direct = _plain_powers(x, out, least) if sums_by_einsum(x, axes) else None
+    return _relative_powers(x, axes, out) if direct is None else (None, *direct)
+
+
+def _relative_powers(x: Any, axes: tuple[int, ...], out: Any) -> tuple[Any, Any, Any]:
+    """The largest element, eˣ relative to that of it, and the sum of these; infinities are taken as limits."""
     top = reduce_rows(np.maximum, x.real, axes, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         powers = np.asarray(np.subtract(x, top, out=out))
         np.exp(powers, out=powers)
         total = reduce_rows(np.add, powers, axes, keepdims=True)
         flat = total.ravel()
-        if x.size and isfinite(np.dot(flat, flat).real):
+        if x.size and math.isfinite(np.dot(flat, flat).real):
             return top, powers, total
     np.copyto(powers, np.isposinf(x.real), where=np.isposinf(top))
     np.copyto(powers, 0, where=np.isneginf(top))
     total = np.add.reduce(powers, axis=axes, keepdims=True)
     np.copyto(total, 1, where=np.isneginf(top))
     return top, powers, total
+
+
+def _plain_powers(x: Any, out: Any, least: float) -> tuple[Any, Any] | None:
+    """eˣ itself and its sums, where these are neither small nor huge; what the first row says is tried on all.
+
+    They are as exact as those relative to the largest element are, and neither that nor a difference is computed.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        first = np.add.reduce(np.exp(x[(0,) * (x.ndim - 1)]))
+        if not least <= first <= _MOST:
+            return None
+        powers = np.exp(x, out=out)
+    total = row_sums(powers)[..., np.newaxis]
+    fair = np.minimum.reduce(total, axis=None) >= least and np.maximum.reduce(total, axis=None) <= _MOST
+    return (powers, total) if fair else None

@@ -99,3 +99,28 @@ def test_python_numbers(primitive: Any) -> None:
 def test_what_does_not_fit_is_refused(primitive: Any, dtype: Any, axes: Any, words: str) -> None:
     with pytest.raises(ShapeError, match=words):
         trace(lambda x: [primitive(x, axes=axes)], [ShapedArray((3,), np.dtype(dtype))])
+
+
+def exact_rows(x: Any) -> tuple[Any, Any]:
+    """Log-sum-exp and softmax of rows, in extended precision."""
+    wide = x.astype(np.longdouble)
+    top = wide.max(axis=1, keepdims=True)
+    powers = np.exp(wide - top)
+    total = powers.sum(axis=1, keepdims=True)
+    return (np.log(total) + top)[:, 0], powers / total
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("shift", "scale"), [(0, 1), (0, 30), (50, 1), (-50, 1), (-700, 5), (700, 5), (3, 40), (-3, 1e-3)]
+)
+def test_many_rows_are_as_exact_as_few(dtype: Any, shift: float, scale: float) -> None:
+    """Those whose powers are taken as they are, and those that are unlike the first row."""
+    x = (shift + scale * np.random.default_rng(0).normal(size=(64, 20))).astype(dtype)
+    x[40:] *= 2
+    for rows in (x, x[::-1]):
+        values, weights = exact_rows(rows)
+        eps = np.finfo(dtype).eps
+        np.testing.assert_allclose(reduce_logsumexp(rows, axes=(1,)), values.astype(dtype), rtol=4 * eps, atol=4 * eps)
+        tiny = np.finfo(dtype).tiny
+        np.testing.assert_allclose(softmax(rows, axes=(1,)), weights.astype(dtype), rtol=300 * eps, atol=tiny)
