@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fgrad.compiler.compiled import body_function, loop_function
+from fgrad.compiler.compiled import body_function, loop_function, loop_stacks
 from fgrad.compiler.loops import CountedLoop
 from fgrad.control.bodies import BodyPrimitive, feed, own, scalars, transpose_by_linearizing
 from fgrad.control.expansions import expand_scan
@@ -29,6 +29,7 @@ from fgrad.transforms.jaxprs import (
     zeros_like,
 )
 from fgrad.transforms.rowwise import over_rows, split_rows
+from fgrad.transforms.turned import turned_factors
 
 __all__ = ["linearize_scan", "run_loop", "scan_p"]
 
@@ -202,12 +203,15 @@ def run_loop(
     reverse: bool,
 ) -> list[Array]:
     """Runs the loop of a scan with NumPy. The results own their memory."""
+    turned = turned_factors(jaxpr, len(consts)) if length >= _MANY_ROWS else None
+    if turned is not None:
+        jaxpr, consts = turned.jaxpr, turned.constants([*consts])
     count = len(init)
     avals = jaxpr.in_avals
     fed = feed(consts, avals)
     carry: Sequence[Array] = feed(init, avals[len(consts) :])
     rows = [x.tolist() if a.weak_type else x for x, a in zip(xs, avals[len(consts) + count :], strict=True)]
-    stacks = [np.empty((length, *a.shape), a.dtype) for a in jaxpr.out_avals[count:]]
+    stacks = loop_stacks(jaxpr, [ShapedArray((length, *a.shape), a.dtype) for a in jaxpr.out_avals[count:]])
     order = range(length - 1, -1, -1) if reverse else range(length)
     loop = loop_function(jaxpr, length, CountedLoop(len(consts), count))
     if loop is not None:
