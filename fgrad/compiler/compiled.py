@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import linecache
 import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis, analyse_cost, analyse_memory
 from fgrad.compiler.barriers import without_barriers
@@ -18,15 +21,24 @@ from fgrad.compiler.inline import inline
 from fgrad.compiler.loops import Loop
 from fgrad.compiler.pieces import joined_pieces
 from fgrad.compiler.plain import is_plain, may_be_plain, plain_numbers, plain_program, typed_numbers
-from fgrad.compiler.plan import Plan, plan, without_buffers
+from fgrad.compiler.plan import Plan, is_large, plan, without_buffers
 from fgrad.compiler.products import sums_of_products
 from fgrad.compiler.scatters import scatter_into_sums
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
 from fgrad.compiler.weights import scaled_weights
+from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import ClosedJaxpr
 
-__all__ = ["Compiled", "body_function", "compile_jaxpr", "compiled_function", "loop_function", "optimize"]
+__all__ = [
+    "Compiled",
+    "body_function",
+    "compile_jaxpr",
+    "compiled_function",
+    "loop_function",
+    "loop_stacks",
+    "optimize",
+]
 
 _number = count(1)
 
@@ -110,9 +122,11 @@ _WARM = 24
 class _Body:
     """What runs a program, and how often it was asked to."""
 
-    __slots__ = ("function", "loop", "runs")
+    __slots__ = ("buffers", "function", "loop", "runs", "stacked")
 
     def __init__(self) -> None:
+        self.buffers: Buffers | None = None
+        self.stacked: Sequence[ShapedArray] = ()
         self.function: Callable[..., Sequence[Any]] | None = None
         self.loop: Callable[..., Sequence[Any]] | None = None
         self.runs = 0
@@ -162,6 +176,26 @@ def loop_function(closed: ClosedJaxpr, runs: int, loop: Loop) -> Callable[..., S
         if body.runs >= _WARM or is_plain(program):
             body.loop = _compile_loop(program, loop)
     return body.loop
+
+
+def loop_stacks(closed: ClosedJaxpr, avals: Sequence[ShapedArray]) -> list[Any]:
+    """Arrays, not yet set, for what all steps of a loop return; the memory of large ones is kept for the next run.
+
+    Args:
+        closed: the body.
+        avals: the types of the arrays.
+    """
+    if not any(map(is_large, avals)):
+        return [np.empty(a.shape, a.dtype) for a in avals]
+    body = _body(closed, 0)
+    buffers = body.buffers
+    if buffers is None or body.stacked != avals:
+        if buffers is not None:
+            buffers.clear()
+        numbers = Counter((a.shape, a.dtype) for a in avals)
+        buffers = body.buffers = Buffers({key: n + 1 for key, n in numbers.items()})
+        body.stacked = avals
+    return [buffers.empty(a.shape, a.dtype) if is_large(a) else np.empty(a.shape, a.dtype) for a in avals]
 
 
 def _compile_loop(program: ClosedJaxpr, loop: Loop) -> Callable[..., Sequence[Any]]:

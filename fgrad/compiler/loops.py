@@ -95,8 +95,9 @@ class CountedLoop:
 class EndlessLoop:
     """Writes `loop(*consts, *carry, going, *lists)`, which takes steps as long as `going`.
 
-    The body returns the carry, whether to go on, and values that are appended to the lists. The function returns the
-    last carry and the number of steps.
+    The body returns the carry, whether to go on, and values that are appended to the lists. Where it says so for many
+    rows, steps are taken as long as all go on. The function returns the last carry, what the body said last, and the
+    number of steps.
     """
 
     def __init__(self, num_consts: int, num_carry: int) -> None:
@@ -118,16 +119,18 @@ class EndlessLoop:
         ys = jaxpr.outvars[num_carry + 1 :]
         lists = [names.fresh(f"y{k}_list") for k in range(len(ys))]
         going, steps = names.fresh("going"), names.fresh("steps")
+        verdict = names.fresh("rows_going") if jaxpr.outvars[num_carry].aval.shape else going
         carry = jaxpr.invars[self.num_consts :]
         given = [*(names[v] for v in jaxpr.invars), going, *lists]
         head = [f"def loop({', '.join(given)}):", f"    {steps} = 0", f"    while {going}:"]
         body = write(names, writer)
         tail = [
             *(f"        {s}.append({operand(y, names, writer)})" for s, y in zip(lists, ys, strict=True)),
-            f"        {going} = {operand(jaxpr.outvars[num_carry], names, writer)}",
+            f"        {verdict} = {operand(jaxpr.outvars[num_carry], names, writer)}",
+            *([f"        {going} = {verdict}.tobytes().find(0) < 0"] if verdict != going else []),  # .all() takes 1 µs
             *_passed_on(carry, jaxpr.outvars, names, writer),
             f"        {steps} += 1",
-            f"    return {_tuple([*(names[v] for v in carry), steps])}",
+            f"    return {_tuple([*(names[v] for v in carry), verdict, steps])}",
         ]
         return _source(head, body, tail, writer)
 
@@ -135,8 +138,8 @@ class EndlessLoop:
         middle = self.num_consts + self.num_carry
 
         def run(*args: Any) -> tuple[Any, ...]:
-            *carry, steps = loop(*plain_numbers(args[:middle]), *args[middle:])
-            return (*typed_numbers(carry, avals[self.num_consts :]), steps)
+            *carry, going, steps = loop(*plain_numbers(args[:middle]), *args[middle:])
+            return (*typed_numbers(carry, avals[self.num_consts :]), going, steps)
 
         return run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from fgrad.control.deferred import deferred_linear, equation, is_known, lineariz
 from fgrad.control.expansions import expand_while
 from fgrad.control.rows import over_rows, padded, take_rows, values
 from fgrad.control.scan_rules import jvp_body
+from fgrad.control.while_run import run_rows, run_while
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.jaxpr import ClosedJaxpr
 from fgrad.core.primitive import ZERO, Zero, instantiate, registry
@@ -53,13 +54,16 @@ class WhileRows(BodyPrimitive):
             for out, y in zip(outs, carry, strict=True):
                 out[numbers] = y
 
-        params: dict[str, Any] = {
-            "cond_jaxpr": cond_jaxpr,
-            "body_jaxpr": body_jaxpr,
-            "num_cond": num_cond,
-            "num_body": num_body,
-        }
-        _run(args, rows, store, lambda program, given: body_function(program)(*given), mapped=mapped, **params)
+        programs = (cond_jaxpr, body_jaxpr, num_cond, num_body)
+
+        def advance(count: int, consts: Sequence[Array], carry: Sequence[Array]) -> tuple[Sequence[Array], Any]:
+            if count > 1:
+                return run_rows(count, mapped, consts, carry, *programs)
+            given = [x[0] if m else x for x, m in zip((*consts, *carry), mapped, strict=True)]
+            last, _ = run_while(given, *programs, going=True)  # to the end: a loop of one row is the loop itself
+            return [np.asarray(y)[None] if m else y for y, m in zip(last, mapped[len(consts) :], strict=True)], _STOPPED
+
+        _run(args, rows, store, advance, *programs, mapped)
         return outs
 
     def shape(
@@ -154,12 +158,16 @@ def carried(body_jaxpr: ClosedJaxpr, num_body: int, mapped: Mask) -> Mask:
         carry = found
 
 
+_STOPPED = np.zeros(1, np.bool_)
+
+Advance: TypeAlias = Callable[[int, Sequence[Array], Sequence[Array]], tuple[Sequence[Array], Any]]
+
+
 def _run(
     args: Sequence[Array],
     rows: int,
-    store: Any,
-    apply: Any,
-    *,
+    store: Callable[[Any, Sequence[Array]], None],
+    advance: Advance,
     cond_jaxpr: ClosedJaxpr,
     body_jaxpr: ClosedJaxpr,
     num_cond: int,
@@ -172,16 +180,16 @@ def _run(
         args: constants and carries; they may be tracers that have values.
         rows: the number of rows.
         store: takes numbers of rows, and their last carries.
-        apply: applies a program of rows.
+        advance: takes one step or more of so many rows, which all go on; returns the carry, and which rows go on.
         cond_jaxpr, body_jaxpr, num_cond, num_body, mapped: those of the primitive.
     """
     middle = num_cond + num_body
     consts, carry, over = list(args[:middle]), list(args[middle:]), mapped[middle:]
     going_on, count = np.arange(rows), rows  # those that go on are the first of the arrays
-    weak = [i for i, a in enumerate(body_jaxpr.in_avals[num_body:]) if a.weak_type and not over[i]]
-    test, step = _programs(cond_jaxpr, body_jaxpr, count, mapped, num_cond, num_body)
-    while going_on.size:
-        (going,) = body_function(test)(*values(consts[:num_cond]), *values(carry))
+    if not rows:
+        return
+    going = _test(cond_jaxpr, num_cond, rows, mapped, consts, carry)
+    while True:
         going = np.asarray(going)[: len(going_on)]
         if not going.all():
             stopped = np.flatnonzero(~going)
@@ -194,31 +202,44 @@ def _run(
             count = len(chosen)
             consts = [take_rows(c, chosen) if m else c for c, m in zip(consts, mapped, strict=False)]
             carry = [take_rows(c, chosen) if m else c for c, m in zip(carry, over, strict=True)]
-            test, step = _programs(cond_jaxpr, body_jaxpr, count, mapped, num_cond, num_body)
-        carry = scalars(apply(step, consts[num_cond:] + carry), weak)
+        found, going = advance(count, consts, carry)
+        carry = list(found)
 
 
-def _programs(
-    cond_jaxpr: ClosedJaxpr, body_jaxpr: ClosedJaxpr, count: int, mapped: Mask, num_cond: int, num_body: int
-) -> tuple[ClosedJaxpr, ClosedJaxpr]:
-    """Condition and body over so many rows."""
-    carry = mapped[num_cond + num_body :]
-    dims = tuple(0 if m else None for m in mapped[num_cond:])
-    test = over_rows(cond_jaxpr, count, mapped[:num_cond] + carry)
-    return test, rows_jaxpr(body_jaxpr, count, dims, carry)
+def _test(
+    cond_jaxpr: ClosedJaxpr,
+    num_cond: int,
+    count: int,
+    mapped: Mask,
+    consts: Sequence[Array],
+    carry: Sequence[Array],
+) -> Any:
+    """Which of so many rows go on."""
+    program = over_rows(cond_jaxpr, count, mapped[:num_cond] + mapped[len(consts) :])
+    return body_function(program)(*values(consts[:num_cond]), *values(carry))[0]
 
 
-def _row_by_row(args: Sequence[Array], *, rows: int, **params: Any) -> list[Array]:
+def _row_by_row(
+    args: Sequence[Array],
+    *,
+    cond_jaxpr: ClosedJaxpr,
+    body_jaxpr: ClosedJaxpr,
+    num_cond: int,
+    num_body: int,
+    rows: int,
+    mapped: Mask,
+) -> list[Array]:
     """The same for values that are traced: every step is recorded."""
-    middle = params["num_cond"] + params["num_body"]
-    over = params["mapped"][middle:]
+    over = mapped[num_cond + num_body :]
+    dims = tuple(0 if m else None for m in mapped[num_cond:])
+    weak = [i for i, a in enumerate(body_jaxpr.in_avals[num_body:]) if a.weak_type and not over[i]]
 
     def spread(carry: Sequence[Array], count: int) -> list[Array]:
         pairs = zip(carry, over, strict=True)
         return [c if m else broadcast_to(c, shape=(count, *aval_of(c).shape)) for c, m in pairs]
 
     if not rows:
-        return spread(args[middle:], 0)
+        return spread(args[num_cond + num_body :], 0)
     numbers: list[Any] = []
     groups: list[Sequence[Array]] = []
 
@@ -226,6 +247,11 @@ def _row_by_row(args: Sequence[Array], *, rows: int, **params: Any) -> list[Arra
         numbers.append(stopped)
         groups.append(spread(carry, len(stopped)))
 
+    def advance(count: int, consts: Sequence[Array], carry: Sequence[Array]) -> tuple[list[Array], Any]:
+        step = rows_jaxpr(body_jaxpr, count, dims, over)
+        carry = scalars(block.bind(*consts[num_cond:], *carry, jaxpr=step), weak)
+        return carry, _test(cond_jaxpr, num_cond, count, mapped, consts, carry)
+
     with told():
-        _run(args, rows, store, lambda step, given: block.bind(*given, jaxpr=step), **params)
+        _run(args, rows, store, advance, cond_jaxpr, body_jaxpr, num_cond, num_body, mapped)
     return in_order(numbers, groups)

@@ -9,28 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from fgrad.compiler.compiled import body_function, loop_function
-from fgrad.compiler.loops import EndlessLoop
 from fgrad.control.all_rows import masked_loop
-from fgrad.control.bodies import BodyPrimitive, feed, ignoring, own, scalars, told, transpose_by_linearizing
+from fgrad.control.bodies import BodyPrimitive, ignoring, told, transpose_by_linearizing
 from fgrad.control.deferred import deferred_linear, equation, is_known, linearize_now
 from fgrad.control.expansions import expand_while
 from fgrad.control.rows import values
 from fgrad.control.scan_rules import batch_body, jvp_body, linearize_scan
 from fgrad.control.segments import segmented
 from fgrad.control.while_rows import carried, while_rows
+from fgrad.control.while_run import run_while
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.interpreter import Tracer
 from fgrad.core.jaxpr import ClosedJaxpr, without_effects
 from fgrad.core.primitive import ZERO, Zero, instantiate
 from fgrad.errors import JaxprError
 from fgrad.transforms.batch import uses_axis
-from fgrad.transforms.jaxprs import batch_jaxpr, cached, rows_jaxpr, to_front
-from fgrad.transforms.stage import trace
+from fgrad.transforms.jaxprs import batch_jaxpr, rows_jaxpr, to_front
 
 __all__ = ["while_p"]
 
@@ -163,94 +158,3 @@ class WhileLoop(BodyPrimitive):
 
 
 while_p = WhileLoop()
-
-
-@cached
-def _step(body_jaxpr: ClosedJaxpr, cond_jaxpr: ClosedJaxpr, num_cond: int, num_body: int) -> ClosedJaxpr:
-    """One step: takes the constants of both programs and the carry; returns the new carry, whether to go on, and what
-    else the body returns."""
-    count = len(body_jaxpr.in_avals) - num_body
-    strong = body_jaxpr.in_avals[num_body:]
-
-    def run(*args: Array) -> list[Array]:
-        outs = body_jaxpr(*args[num_cond:])
-        (going,) = cond_jaxpr(*args[:num_cond], *outs[:count])
-        return [*outs[:count], going, *outs[count:]]
-
-    return trace(run, [*cond_jaxpr.in_avals[:num_cond], *body_jaxpr.in_avals[:num_body], *strong])
-
-
-_lengths: WeakKeyDictionary[ClosedJaxpr, int] = WeakKeyDictionary()
-"""How many steps each loop whose values were collected took the last time: the next time it may be as many."""
-
-
-def run_while(
-    args: Sequence[Array], cond_jaxpr: ClosedJaxpr, body_jaxpr: ClosedJaxpr, num_cond: int, num_body: int
-) -> tuple[list[Array], int]:
-    """Runs a loop with NumPy.
-
-    What the body returns besides the carry is collected.
-
-    Returns:
-        The last carry, the collected values stacked along a new axis 0; and the number of steps.
-    """
-    middle = num_cond + num_body
-    avals = [*cond_jaxpr.in_avals[:num_cond], *body_jaxpr.in_avals]
-    consts, init = feed(args[:middle], avals), feed(args[middle:], avals[middle:])
-    count = len(init)
-    weak = [i for i, a in enumerate(avals[middle:]) if a.weak_type]
-    step = _step(body_jaxpr, cond_jaxpr, num_cond, num_body)
-    expected = _lengths.get(step, 0)
-    rows = [_Rows(a, expected) if a.shape else _Numbers(a) for a in body_jaxpr.out_avals[count:]]
-    carry: Sequence[Array] = init
-    (going,) = body_function(cond_jaxpr)(*consts[:num_cond], *carry)
-    steps = 0
-    while going:
-        loop = loop_function(step, 1, EndlessLoop(middle, count))
-        if loop is not None:
-            *carry, more = loop(*consts, *carry, going, *rows)
-            steps += more
-            break
-        outs = step(*consts, *carry)
-        carry, going = scalars(outs[:count], weak), outs[count]
-        for row, y in zip(rows, outs[count + 1 :], strict=True):
-            row.append(y)
-        steps += 1
-    if rows:
-        _lengths[step] = steps
-    return [*own(carry, args), *[row.array() for row in rows]], steps
-
-
-class _Rows:
-    """An array that grows row by row, in place where the system can extend its memory."""
-
-    __slots__ = ("_array", "_count")
-
-    def __init__(self, aval: ShapedArray, expected: int) -> None:
-        self._array = np.empty((max(expected, 8), *aval.shape), aval.dtype)
-        self._count = 0
-
-    def append(self, y: Array) -> None:
-        count = self._count
-        if count == len(self._array):
-            self._array.resize((count + count // 2, *self._array.shape[1:]), refcheck=False)
-        self._array[count] = y
-        self._count = count + 1
-
-    def array(self) -> Array:
-        """All rows; nothing can be appended any more."""
-        if self._count < len(self._array):
-            self._array.resize((self._count, *self._array.shape[1:]), refcheck=False)
-        return self._array
-
-
-class _Numbers(list[Any]):
-    """The same for scalars, of which a list takes less time."""
-
-    def __init__(self, aval: ShapedArray) -> None:
-        super().__init__()
-        self._dtype = aval.dtype
-
-    def array(self) -> Array:
-        """All numbers."""
-        return np.array(self, self._dtype)

@@ -198,11 +198,20 @@ class Logistic(Elementwise):
 
     samples = floats(-3, 3, hard=(0.0, 30.0, -30.0))
 
-    def impl(self, x: Array) -> Array:
+    def impl(self, x: Array, out: Any = None) -> Array:
+        dtype = getattr(x, "dtype", None)
         if np.iscomplexobj(x):
             return 1 / (1 + np.exp(-x))
-        half = np.exp(-np.abs(x))
-        return np.where(np.signbit(x), half, half.dtype.type(1))[()] / (1 + half)
+        if dtype is not None and (dtype.kind != "f" or dtype.itemsize < 4):
+            narrow = np.exp.resolve_dtypes((dtype, None))[1]
+            return self.impl(x.astype(np.result_type(narrow, np.float32))).astype(narrow)
+        # eˣ / (1 + eˣ) keeps all digits of small results. From 50 on it is 1 to the last bit, and eˣ may not overflow.
+        y = np.minimum(x, 50, out=out)
+        if type(y) is not np.ndarray:
+            y = np.exp(y)
+            return y / (1 + y)
+        np.exp(y, out=y)
+        return np.divide(y, y + 1, out=y)
 
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         return exp.result_dtype(keys, avals)
@@ -211,7 +220,7 @@ class Logistic(Elementwise):
         return logistic_slope(x)
 
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
-        return False
+        return out.dtype.kind == "f" and out.dtype.itemsize >= 4 and avals[0].dtype == out.dtype
 
     def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
         y: list[Any] = [out]
