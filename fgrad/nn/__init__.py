@@ -1,6 +1,6 @@
 """Neural networks: activations, initializers, losses and layers, as pure functions over pytrees of parameters."""
 
-from fgrad.nn import initializers, losses
+from fgrad.nn import initializers, layers, losses
 from fgrad.nn.activations import (
     celu,
     elu,
@@ -44,6 +44,7 @@ __all__ = [
     "hard_tanh",
     "identity",
     "initializers",
+    "layers",
     "leaky_relu",
     "log1mexp",
     "log_sigmoid",
