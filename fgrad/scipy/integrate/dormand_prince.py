@@ -88,15 +88,20 @@ def _combined(weights: tuple[float, ...], slopes: list[Array]) -> Array:
 
 def _attempt(f: Field, y: Array, slope: Array, t: Array, step: Array) -> tuple[Array, Array, Array, Array]:
     """One step: the values at its end, their slope, the error, and the coefficients of the dense output."""
-    slopes = [slope]
+    h, slopes = _like(step, y), [slope]
     for node, weights in zip(_NODES[1:], _STAGES[1:], strict=True):
-        end = y + step * _combined(weights, slopes)
+        end = y + h * _combined(weights, slopes)
         slopes.append(f(end, t + node * step))
     change = end - y
-    first = step * slopes[0] - change
-    second = change - step * slopes[-1] - first
-    dense = fnp.stack([y, change, first, second, step * _combined(_DENSE, slopes)])
-    return end, slopes[-1], step * _combined(_ERROR, slopes), dense
+    first = h * slopes[0] - change
+    second = change - h * slopes[-1] - first
+    dense = fnp.stack([y, change, first, second, h * _combined(_DENSE, slopes)])
+    return end, slopes[-1], h * _combined(_ERROR, slopes), dense
+
+
+def _like(t: Array, y: Array) -> Array:
+    """A time, or a part of one, in the precision of the values."""
+    return fnp.astype(t, np.zeros(0, y.dtype).real.dtype)
 
 
 def _interpolated(dense: Array, where: Array) -> Array:
@@ -115,14 +120,15 @@ def _first_step(f: Field, y: Array, slope: Array, t: Array, span: Array, tol: To
     """A step that is short enough, as far as two values of f tell (Hairer et al., section II.4)."""
     scale = tol.atol + tol.rtol * fnp.abs(y)
     d0, d1 = _size(y, scale), _size(slope, scale)
+    d0, d1 = fnp.astype(d0, span.dtype), fnp.astype(d1, span.dtype)
     small = (d0 < 1e-5) | (d1 < 1e-5)
     h0 = fnp.where(small, 1e-6, 0.01 * d0 / fnp.where(small, 1.0, d1))
     h0 = fnp.minimum(h0, span)
-    d2 = _size(f(y + h0 * slope, t + h0) - slope, scale) / fnp.where(h0 > 0, h0, 1.0)
-    curved = fnp.maximum(d1, d2)
+    turn = _size(f(y + _like(h0, y) * slope, t + h0) - slope, scale)
+    curved = fnp.maximum(d1, turn / fnp.where(h0 > 0, h0, 1.0))
     flat = curved <= 1e-15
     h1 = fnp.where(flat, fnp.maximum(1e-6, h0 * 1e-3), (0.01 / fnp.where(flat, 1.0, curved)) ** 0.2)
-    return fnp.minimum(fnp.minimum(100 * h0, h1), tol.hmax)
+    return fnp.astype(fnp.minimum(fnp.minimum(100 * h0, h1), tol.hmax), span.dtype)
 
 
 def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
@@ -140,11 +146,10 @@ def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
     Returns:
         An array of shape (m, n).
     """
-    times, dtype = ts, y0.dtype
-    slope = f(y0, times[0])
+    slope = f(y0, ts[0])
     count = np.zeros((), np.int64)
-    step = fnp.astype(_first_step(f, y0, slope, times[0], times[-1] - times[0], tol), dtype)
-    start = _State(y0, slope, times[0], step, times[0], fnp.stack([y0, *[fnp.zeros_like(y0)] * 4]), count)
+    step = _first_step(f, y0, slope, ts[0], ts[-1] - ts[0], tol)
+    start = _State(y0, slope, ts[0], step, ts[0], fnp.stack([y0, *[fnp.zeros_like(y0)] * 4]), count)
 
     def unfinished(carry: tuple[_State, Array]) -> Array:
         state, target = carry
@@ -155,6 +160,7 @@ def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
         state, target = carry
         y, slope, error, dense = _attempt(f, state.y, state.slope, state.t, state.step)
         ratio = _size(error, tol.atol + tol.rtol * fnp.maximum(fnp.abs(state.y), fnp.abs(y)))
+        ratio = fnp.astype(ratio, state.t.dtype)
         fine = ratio <= 1
         factor = _SAFETY * fnp.where(ratio > 0, ratio, 1e-10) ** -0.2
         # A step from which there is no return, over a pole, has an error that is not finite.
@@ -163,7 +169,7 @@ def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
             fnp.where(fine, y, state.y),
             fnp.where(fine, slope, state.slope),
             fnp.where(fine, state.t + state.step, state.t),
-            fnp.minimum(state.step * factor, tol.hmax),
+            fnp.astype(fnp.minimum(state.step * factor, tol.hmax), state.t.dtype),
             fnp.where(fine, state.t, state.last),
             fnp.where(fine, dense, state.dense),
             state.count + 1,
@@ -175,7 +181,7 @@ def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
         width = state.t - state.last
         where = (target - state.last) / fnp.where(width > 0, width, 1.0)
         reached = state.t >= target
-        return state, fnp.where(reached, _interpolated(state.dense, where), np.nan)
+        return state, fnp.where(reached, _interpolated(state.dense, _like(where, y0)), np.nan)
 
-    _, ys = scan(until, start, times[1:])
+    _, ys = scan(until, start, ts[1:])
     return fnp.concatenate([y0[None], ys])

@@ -338,7 +338,8 @@ def solve_sylvester(A: Any, B: Any, C: Any, *, method: str = "schur", tol: float
         method: without effect, as is `tol`: by Schur's form.
 
     Raises:
-        LinAlgError: there is not one solution, or A or B is not square.
+        LinAlgError: A or B is not square.
+        ValueError: the shapes do not fit.
         MissingExtraError: SciPy is not installed.
 
     >>> solve_sylvester(np.diag([1.0, 2.0]), np.eye(1), np.array([[2.0], [6.0]]))

@@ -12,6 +12,7 @@ from fgrad.control.custom_jvp import custom_jvp
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ConcretizationTypeError, NonDifferentiableError, message, public
+from fgrad.numpy.linalg.operands import same_dtype
 from fgrad.primitives import linalg_factors, linalg_spectra, linalg_triangular
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.linalg_stacks import adjoint, from_triangle, product
@@ -212,7 +213,8 @@ def eigh(
     x = square_matrix(a, "eigh", check_finite)
     factor = None
     if b is not None:
-        factor = linalg_factors.cholesky(square_matrix(b, "eigh", check_finite), upper=not lower)
+        x, y = same_dtype(x, square_matrix(b, "eigh", check_finite))
+        factor = linalg_factors.cholesky(y, upper=not lower)
         factor = factor if lower else adjoint(factor)
         x, lower = _reduced(from_triangle(x, bool(lower)), factor, type), True
     if eigvals_only:
