@@ -93,7 +93,7 @@ class OutOfBoundsError(FgradError, IndexError):
     """An index lies outside its axis."""
 
 
-class InvalidIndexError(FgradError, IndexError):
+class InvalidIndexError(FgradError, IndexError, TypeError):
     """What stands between the brackets is no index of the array: too many axes, a wrong dtype or shape."""
 
 

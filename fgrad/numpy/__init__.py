@@ -4,8 +4,9 @@ A function given only concrete arrays is NumPy's own; given a tracer, it is made
 dtypes and errors are NumPy 2's.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from numpy import array_repr as array_repr
 from numpy import array_str as array_str
@@ -88,7 +89,7 @@ from fgrad.numpy.packing import *
 from fgrad.numpy.padding import *
 from fgrad.numpy.polynomials import *
 from fgrad.numpy.products import *
-from fgrad.numpy.protocols import register_namespace
+from fgrad.numpy.protocols import register_namespace as _register_namespace
 from fgrad.numpy.quantiles import *
 from fgrad.numpy.rearranging import *
 from fgrad.numpy.reductions import *
@@ -100,16 +101,16 @@ from fgrad.numpy.ufuncs import *
 from fgrad.numpy.updates import At as At
 from fgrad.numpy.updates import at as at
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from fgrad.numpy import fft as fft
     from fgrad.numpy import linalg as linalg
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """`fft` and `linalg` are imported when they are first used."""
     if name in ("fft", "linalg"):
-        return import_module(f"fgrad.numpy.{name}")
+        return _import_module(f"fgrad.numpy.{name}")
     raise AttributeError(f"module 'fgrad.numpy' has no attribute {name!r}")
 
 
-register_namespace("numpy", globals())
+_register_namespace("numpy", globals())

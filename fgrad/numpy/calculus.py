@@ -46,6 +46,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: Any = 1) -> An
     if edge_order not in (1, 2):
         raise ArgumentError(message(f"`edge_order` is {edge_order!r}, not 1 or 2."))
     dtype = aval_of(x).dtype
+    if dtype.kind == "b":
+        raise ShapeError(message("gradient of truth values is not defined.", cure="Convert them: x.astype(float)."))
     if dtype.kind not in "fc":
         x = as_dtype(x, np.float64)
     for a in axes:
@@ -137,6 +139,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     """
     if not is_traced(x, xp, fp, left, right, period):
         return np.interp(x, xp, fp, left, right, period)
+    for name, places in (("x", operand(x)), ("xp", operand(xp))):
+        if aval_of(places).dtype.kind == "c" and period is None:
+            what = f"interp takes real coordinates, `{name}` is {aval_of(places)}."
+            raise ShapeError(message(what, cure="Take the real part: x.real."))
     at, points, values = as_dtype(operand(x), np.float64), as_dtype(operand(xp), np.float64), operand(fp)
     values = as_dtype(values, np.complex128 if aval_of(values).dtype.kind == "c" else np.float64)
     if len(shape_of(points)) != 1 or shape_of(points) != shape_of(values) or not shape_of(points)[0]:
@@ -204,4 +210,5 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     mended = select(lt(absolute(steps), limit), 0, wrapped - steps)
     dtype = aval_of(mended).dtype
     x = as_dtype(x, dtype)
-    return concatenate([part(x, axis, slice(0, 1)), part(x, axis, slice(1, None)) + cumsum(mended, axis)], axis)
+    rest = as_dtype(part(x, axis, slice(1, None)) + cumsum(mended, axis), dtype)
+    return concatenate([part(x, axis, slice(0, 1)), rest], axis)

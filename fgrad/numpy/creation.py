@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ConcretizationTypeError, ShapeError, message
-from fgrad.numpy.dispatch import as_operand, is_traced, refuse
+from fgrad.numpy.dispatch import as_operand, check_device, is_traced, refuse
 from fgrad.numpy.dtypes import astype, result_type, shape
 from fgrad.numpy.ufuncs import power
 from fgrad.primitives.comparison import select
@@ -65,6 +66,8 @@ def array(object: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: in
     >>> array([1.0, 2.0])
     array([1., 2.])
     """
+    if type(object) is ndarray and dtype is None and copy is True and ndmin == 0 and not kwargs:
+        return np.array(object)
     if not is_traced(object):
         return np.array(object, dtype, copy=copy, ndmin=ndmin, **kwargs)
     refuse("array", **kwargs)
@@ -74,11 +77,22 @@ def array(object: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: in
     return x if rank >= ndmin else reshape(x, shape=(*[1] * (ndmin - rank), *aval_of(x).shape))
 
 
-def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **kwargs: Any) -> Array:
+def asarray(
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    like: Any = None,
+) -> Array:
     """An array from numbers, nested lists, arrays, and traced values among them; not copied where it need not be."""
+    if type(a) is ndarray and dtype is None and order is None and device is None and copy is None and like is None:
+        return a
     if not is_traced(a):
-        return np.asarray(a, dtype, order, copy=copy, **kwargs)
-    refuse("asarray", order=order, **kwargs)
+        return np.asarray(a, dtype, order, device=device, copy=copy, like=like)
+    check_device(device)
+    refuse("asarray", order=order, like=like)
     return array(a, dtype, copy=copy)
 
 
@@ -87,74 +101,103 @@ def _static_shape(shape: Any) -> tuple[int, ...]:
     return tuple(int(n) for n in entries)
 
 
-def full(shape: Shape, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Array:
+def full(
+    shape: Shape, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Array:
     """An array of a shape, every entry `fill_value` (which broadcasts).
 
     >>> full((2, 2), 7.0)
     array([[7., 7.],
            [7., 7.]])
     """
-    if not is_traced(fill_value):
-        return np.full(shape, fill_value, dtype, **kwargs)
-    refuse("full", **kwargs)
+    if type(fill_value) is float or not is_traced(fill_value):
+        return np.full(shape, fill_value, dtype, order, device=device, like=like)
+    check_device(device)
+    refuse("full", order=None if order == "C" else order, like=like)
     value = array(fill_value, dtype, copy=False)
     return broadcast_to(value, shape=_static_shape(shape))
 
 
-def _like(a: Any, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _like(a: Any, dtype: Any, shape: Any, device: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    check_device(device)
     aval = aval_of(as_operand(a))
     return aval.shape if shape is None else _static_shape(shape), aval.dtype if dtype is None else np.dtype(dtype)
 
 
-def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
+def zeros_like(
+    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+) -> Array:
     """Zeros of the shape and dtype of an array."""
-    return np.zeros(*_like(a, dtype, shape)) if is_traced(a) else np.zeros_like(a, dtype, shape=shape, **kwargs)
+    if type(a) is ndarray or not is_traced(a):
+        return np.zeros_like(a, dtype, order, subok, shape, device=device)
+    return np.zeros(*_like(a, dtype, shape, device))
 
 
-def ones_like(a: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
+def ones_like(
+    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+) -> Array:
     """Ones of the shape and dtype of an array."""
-    return np.ones(*_like(a, dtype, shape)) if is_traced(a) else np.ones_like(a, dtype, shape=shape, **kwargs)
+    if type(a) is ndarray or not is_traced(a):
+        return np.ones_like(a, dtype, order, subok, shape, device=device)
+    return np.ones(*_like(a, dtype, shape, device))
 
 
-def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
+def empty_like(
+    prototype: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+) -> Array:
     """An array of the shape and dtype of another; its entries mean nothing."""
-    if is_traced(prototype):
-        return np.empty(*_like(prototype, dtype, shape))
-    return np.empty_like(prototype, dtype, shape=shape, **kwargs)
+    if type(prototype) is ndarray or not is_traced(prototype):
+        return np.empty_like(prototype, dtype, order, subok, shape, device=device)
+    return np.empty(*_like(prototype, dtype, shape, device))
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Array:
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Array:
     """`fill_value` in the shape and dtype of an array."""
     if not is_traced(a, fill_value):
-        return np.full_like(a, fill_value, dtype, shape=shape, **kwargs)
-    kept, kind = _like(a, dtype, shape)
+        return np.full_like(a, fill_value, dtype, order, subok, shape, device=device)
+    kept, kind = _like(a, dtype, shape, device)
     if not is_traced(fill_value):
         return np.full(kept, fill_value, kind)
     return broadcast_to(convert_element_type(as_operand(fill_value), dtype=kind), shape=kept)
 
 
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Array:
+def arange(
+    start: Any = None, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None, like: Any = None
+) -> Array:
     """Evenly spaced values in a half-open interval; its length must be known, so the bounds need values.
 
     >>> arange(3)
     array([0, 1, 2])
     """
-    bounds = []
-    for bound in (start, stop, step):
-        if type(bound) is Tracer:
-            value = bound.concrete
-            if value is None:
-                cure = "Its length is a shape: pass it as a static argument (jit's static_argnums), or use linspace."
-                raise ConcretizationTypeError(
-                    message(f"arange needs values for its bounds, got a traced {bound.aval}.", cure=cure)
-                )
-            bound = value
-        bounds.append(bound)
-    first, last, by = bounds
-    if last is None:
-        first, last = 0, first
-    ends: Any = (first, last, 1 if by is None else by)
-    return np.arange(*ends, dtype=dtype)
+    if type(start) is Tracer or type(stop) is Tracer or type(step) is Tracer:
+        start, stop, step = _known(start), _known(stop), _known(step)
+    if start is None and stop is not None:
+        start = 0
+    return np.arange(start, stop, step, dtype, device=device, like=like)  # type: ignore[call-overload]
+
+
+def _known(bound: Any) -> Any:
+    """The value of a bound.
+
+    Raises:
+        ConcretizationTypeError: it is traced and has none.
+    """
+    value = bound.concrete if type(bound) is Tracer else bound
+    if value is None and type(bound) is Tracer:
+        cure = "Its length is a shape: pass it as a static argument (jit's static_argnums), or use linspace."
+        raise ConcretizationTypeError(
+            message(f"arange needs values for its bounds, got a traced {bound.aval}.", cure=cure)
+        )
+    return value
 
 
 def linspace(
@@ -165,6 +208,8 @@ def linspace(
     retstep: bool = False,
     dtype: Any = None,
     axis: int = 0,
+    *,
+    device: Any = None,
 ) -> Any:
     """`num` evenly spaced values from `start` to `stop`, differentiable in both.
 
@@ -172,7 +217,8 @@ def linspace(
     array([0. , 0.5, 1. ])
     """
     if not is_traced(start, stop):
-        return _linspace(start, stop, num, endpoint, retstep, dtype, axis)
+        return _linspace(start, stop, num, endpoint, retstep, dtype, axis, device=device)
+    check_device(device)
     kind = result_type(start, stop, 1.0)
     first, last = (convert_element_type(as_operand(x), dtype=kind) for x in (start, stop))
     places, intervals = _places(num, endpoint, len(np.broadcast_shapes(shape(first), shape(last))), axis)
@@ -224,10 +270,11 @@ def logspace(
     """Values evenly spaced on a logarithmic scale, from base**start to base**stop."""
     if not is_traced(start, stop, base):
         return np.logspace(start, stop, num, endpoint, base, dtype, axis)
-    rank = len(np.broadcast_shapes(*[shape(x) for x in (start, stop, base)]))
-    start, stop = (_padded(as_operand(x), rank) for x in (start, stop))
-    exponents = linspace(start, stop, num, endpoint, axis=axis)
-    out = power(_expanded(as_operand(base), rank + 1, axis) if shape(base) else base, exponents)
+    if shape(base):
+        rank = len(np.broadcast_shapes(*[shape(x) for x in (start, stop, base)]))
+        start, stop = (_padded(as_operand(x), rank) for x in (start, stop))
+        base = _expanded(as_operand(base), rank + 1, axis)
+    out = power(base, linspace(start, stop, num, endpoint, axis=axis))
     return out if dtype is None else astype(out, dtype)
 
 
@@ -238,9 +285,9 @@ def _padded(x: Array, rank: int) -> Array:
 
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
     """A geometric progression from `start` to `stop`, which have the same sign."""
-    if not is_traced(start, stop):
+    if type(start) is ndarray is type(stop) or not is_traced(start, stop):
         return np.geomspace(start, stop, num, endpoint, dtype, axis)
-    kind = result_type(start, stop, 1.0)
+    kind = result_type(start, stop, np.float64)
     first, last = (convert_element_type(as_operand(x), dtype=kind) for x in (start, stop))
     places, intervals = _places(num, endpoint, len(np.broadcast_shapes(shape(first), shape(last))), axis)
     first, last = (_expanded(x, places.ndim, axis) for x in (first, last))
@@ -281,7 +328,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
     """The Vandermonde matrix of a vector: its powers as columns, the highest first unless `increasing`."""
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         return np.vander(x, N, increasing)
     x = asarray(x)
     aval = aval_of(x)

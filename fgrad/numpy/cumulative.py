@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
-from fgrad.errors import ArgumentError, message
+from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.axes import as_dtype, given, one_axis
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
 from fgrad.primitives import cumulative
@@ -49,7 +50,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Arra
     >>> cumsum([1, 2, 3])
     array([1, 3, 6])
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.cumsum(a, axis, dtype, out)
     refuse("cumsum", out=out)
     return _accumulated(cumulative.cumsum, a, axis, dtype)
@@ -61,7 +62,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Arr
     >>> cumprod([1, 2, 3])
     array([1, 2, 6])
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.cumprod(a, axis, dtype, out)
     refuse("cumprod", out=out)
     return _accumulated(cumulative.cumprod, a, axis, dtype)
@@ -78,7 +79,7 @@ def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> A
     >>> nancumsum([1.0, np.nan, 2.0])
     array([1., 1., 3.])
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.nancumsum(a, axis, dtype, out)
     refuse("nancumsum", out=out)
     return _accumulated(cumulative.cumsum, _without_nan(a, 0), axis, dtype)
@@ -90,7 +91,7 @@ def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> 
     >>> nancumprod([2.0, np.nan, 3.0])
     array([2., 2., 6.])
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.nancumprod(a, axis, dtype, out)
     refuse("nancumprod", out=out)
     return _accumulated(cumulative.cumprod, _without_nan(a, 1), axis, dtype)
@@ -164,7 +165,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _ABSENT, append: Any
     >>> diff([1, 4, 9])
     array([3, 5])
     """
-    if type(a) is not Tracer and not is_traced(a, prepend, append):
+    if type(a) is ndarray and prepend is append is _ABSENT:
+        return np.diff(a, n, axis)
+    if not is_traced(a, prepend, append):
         return np.diff(a, n, axis, prepend, append)
     x = as_operand(a)
     if n == 0:
@@ -199,8 +202,11 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
     if type(ary) is not Tracer and not is_traced(ary, to_end, to_begin):
         return np.ediff1d(ary, to_end, to_begin)
     x, _ = one_axis(as_operand(ary), None)
-    parts = [to_begin, diff(x), to_end]
     dtype = aval_of(x).dtype
+    for name, end in (("to_end", to_end), ("to_begin", to_begin)):
+        if end is not None and not np.can_cast(aval_of(as_operand(end)).dtype, dtype, "same_kind"):
+            raise ShapeError(message(f"ediff1d: `{name}` does not go into an array of dtype {dtype}."))
+    parts = [to_begin, _minus(_cut(x, 0, 1, None), _cut(x, 0, None, -1)), to_end]
     row = [as_dtype(one_axis(as_operand(p), None)[0], dtype) for p in parts if p is not None]
     return concatenate(*row, axis=0) if len(row) > 1 else row[0]
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fgrad.core.aval import Array
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, message
 
-__all__ = ["as_operand", "is_traced", "refuse", "set_stack"]
+__all__ = ["as_operand", "check_device", "is_traced", "refuse", "set_stack"]
 
 _stack: list[Callable[..., Array]] = []
 
@@ -20,7 +21,9 @@ def is_traced(*args: Any) -> bool:
     """Whether any argument is a tracer, or a list or tuple that holds one at any depth."""
     for x in args:
         kind = type(x)
-        if kind is Tracer or (kind in (list, tuple) and is_traced(*x)):
+        if kind is ndarray:
+            continue
+        if kind is Tracer or ((kind is list or kind is tuple) and is_traced(*x)):
             return True
     return False
 
@@ -37,6 +40,12 @@ def as_operand(x: Any) -> Array:
 def set_stack(stack: Callable[..., Array]) -> None:
     """Tells what joins the items of a list that holds tracers (`fgrad.numpy.stack`)."""
     _stack[:] = [stack]
+
+
+def check_device(device: Any) -> None:
+    """Refuses a device that is not there, with NumPy's class of error."""
+    if device is not None and device != "cpu":
+        raise ArgumentError(message(f'`device` must be "cpu" or None, got {device!r}.', cure="Arrays are on the CPU."))
 
 
 def refuse(function: str, **arguments: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
@@ -60,17 +61,17 @@ def _representative(x: Any) -> Any:
 
 def shape(a: Any) -> tuple[int, ...]:
     """The lengths of the axes of an array."""
-    return aval_of(as_operand(a)).shape if is_traced(a) else np.shape(a)
+    return aval_of(as_operand(a)).shape if type(a) is not ndarray and is_traced(a) else np.shape(a)
 
 
 def ndim(a: Any) -> int:
     """The number of axes of an array."""
-    return aval_of(as_operand(a)).ndim if is_traced(a) else np.ndim(a)
+    return aval_of(as_operand(a)).ndim if type(a) is not ndarray and is_traced(a) else np.ndim(a)
 
 
 def size(a: Any, axis: int | None = None) -> int:
     """The number of elements of an array, or the length of an axis."""
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.size(a, axis)
     aval = aval_of(as_operand(a))
     return aval.size if axis is None else aval.shape[axis]
@@ -78,7 +79,7 @@ def size(a: Any, axis: int | None = None) -> int:
 
 def iscomplexobj(x: Any) -> bool:
     """Whether an array has a complex dtype."""
-    return aval_of(as_operand(x)).dtype.kind == "c" if is_traced(x) else np.iscomplexobj(x)
+    return aval_of(as_operand(x)).dtype.kind == "c" if type(x) is not ndarray and is_traced(x) else np.iscomplexobj(x)
 
 
 def isrealobj(x: Any) -> bool:

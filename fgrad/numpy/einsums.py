@@ -37,6 +37,8 @@ def einsum(*operands: Any, out: Any = None, dtype: Any = None, **options: Any) -
     array([1., 2.])
     """
     if not is_traced(*operands):
+        if out is None and dtype is None and not options:
+            return np.einsum(*operands)
         given = {key: value for key, value in (("out", out), ("dtype", dtype)) if value is not None}
         return np.einsum(*operands, **given, **options)
     refuse("einsum", out=out)

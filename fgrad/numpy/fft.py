@@ -218,11 +218,10 @@ def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = Non
 
 def _real_many(a: Any, s: Any, axes: Any, norm: Any, name: str) -> Array:
     """The half spectrum along the last of the axes, then whole transforms along the others."""
-    x = _real(operand(a), name)
-    norm = _norm(norm)
+    x, norm = operand(a), _norm(norm)
     lengths, along = _along(x, s, axes)
     _needs_axes(along, name)
-    out = fourier.rfft(_fitted(x, lengths, along), axis=along[-1], norm=norm)
+    out = fourier.rfft(_fitted(_real(x, name), lengths, along), axis=along[-1], norm=norm)
     return fourier.fft(out, axes=along[-2::-1], inverse=False, norm=norm) if len(along) > 1 else out
 
 

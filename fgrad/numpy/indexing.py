@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
@@ -113,7 +114,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: Any = None, 
         raise ArgumentError(message("fgrad.numpy.where takes a condition alone, or with both x and y."))
     if size is not None or fill_value is not None:
         raise ArgumentError(message("`size` and `fill_value` go with fgrad.numpy.where(condition) alone."))
-    if not is_traced(condition, x, y):
+    if type(condition) is ndarray is type(x) is type(y) or not is_traced(condition, x, y):
         return np.where(condition, x, y)
     return choose_between(_truth(as_operand(condition)), as_operand(x), as_operand(y))
 
@@ -160,7 +161,7 @@ def nonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> tuple[Array,
     (array([ 1,  3, -1]),)
     """
     if size is None:
-        return tuple(np.nonzero(_value(a, "nonzero")))
+        return np.nonzero(a if type(a) is ndarray else _value(a, "nonzero"))
     with nullcontext() if is_traced(a, fill_value) else outside_transforms():
         return _first_positions(as_operand(a), operator.index(size), 0 if fill_value is None else fill_value)
 
@@ -202,7 +203,7 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> Array:
 
 
 def _raveled(a: Any) -> Array:
-    return flat(as_operand(a)) if is_traced(a) else np.ravel(a)
+    return flat(as_operand(a)) if type(a) is not ndarray and is_traced(a) else np.ravel(a)
 
 
 def argwhere(a: Any, *, size: Any = None, fill_value: Any = None) -> Array:
@@ -270,7 +271,7 @@ def take(
     >>> take(np.array([10, 20, 30]), [2, 0])
     array([30, 10])
     """
-    if mode != "fill" and not is_traced(a, indices):
+    if mode != "fill" and (type(a) is ndarray is type(indices) or not is_traced(a, indices)):
         return np.take(a, indices, axis, out, mode)  # type: ignore[call-overload]
     refuse("take", out=out)
     if mode not in ("raise", "wrap", "clip", "fill", "promise_in_bounds"):
@@ -358,7 +359,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Array:
     >>> choose([0, 1, 0], [[1, 2, 3], [10, 20, 30]])
     array([ 1, 20,  3])
     """
-    if not is_traced(a, choices):
+    if type(a) is ndarray is type(choices) or not is_traced(a, choices):
         return np.choose(a, choices, out, mode)  # type: ignore[call-overload]
     refuse("choose", out=out)
     i = _positions(a, "choose")
@@ -374,7 +375,9 @@ def _choice(i: Array, count: int, shape: tuple[int, ...], mode: str) -> Array:
         i = remainder(i, count)
     elif mode == "clip":
         i = maximum(minimum(i, count - 1), 0)
-    elif mode != "raise":
+    elif mode == "raise":
+        i = ravel_positions(i, shape=(count,), mode=mode, order="C")
+    else:
         raise ArgumentError(message(f"choose: mode={mode!r} is none of 'raise', 'wrap', 'clip'."))
     return broadcast_to(i, shape=(1, *shape))
 
@@ -426,7 +429,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     >>> diagonal(np.arange(9).reshape(3, 3), 1)
     array([1, 5])
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.diagonal(a, offset, axis1, axis2)
     x = as_operand(a)
     shape, ndim = shape_of(x), len(shape_of(x))
@@ -455,7 +458,7 @@ def diag(v: Any, k: int = 0) -> Array:
     array([[1., 0.],
            [0., 2.]])
     """
-    if not is_traced(v):
+    if type(v) is ndarray or not is_traced(v):
         return np.diag(v, k)
     x = as_operand(v)
     shape = shape_of(x)
@@ -476,7 +479,7 @@ def diagflat(v: Any, k: int = 0) -> Array:
            [0, 0, 2],
            [0, 0, 0]])
     """
-    return diag(_raveled(v), k) if is_traced(v) else np.diagflat(v, k)
+    return diag(_raveled(v), k) if type(v) is not ndarray and is_traced(v) else np.diagflat(v, k)
 
 
 def _triangle(m: Any, k: int, lower: bool) -> Array:
@@ -498,7 +501,7 @@ def tril(m: Any, k: int = 0) -> Array:
     array([[1., 0.],
            [1., 1.]])
     """
-    return _triangle(m, k, True) if is_traced(m) else np.tril(m, k)
+    return _triangle(m, k, True) if type(m) is not ndarray and is_traced(m) else np.tril(m, k)
 
 
 def triu(m: Any, k: int = 0) -> Array:
@@ -508,12 +511,12 @@ def triu(m: Any, k: int = 0) -> Array:
     array([[1., 1.],
            [0., 1.]])
     """
-    return _triangle(m, k, False) if is_traced(m) else np.triu(m, k)
+    return _triangle(m, k, False) if type(m) is not ndarray and is_traced(m) else np.triu(m, k)
 
 
 def _template(arr: Any) -> Any:
-    """An array of the shape of another that takes no memory."""
-    return np.broadcast_to(np.empty(()), shape_of(as_operand(arr)))
+    """An array of the shape of another that takes no memory; a concrete array itself."""
+    return arr if type(arr) is ndarray else np.broadcast_to(np.empty(()), shape_of(as_operand(arr)))
 
 
 def diag_indices_from(arr: Any) -> tuple[Array, ...]:
@@ -546,7 +549,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> Array:
            [0., 5.]])
     """
     x = as_operand(a)
-    if not is_traced(x, val):
+    if type(x) is ndarray is type(val) or not is_traced(x, val):
         out = np.array(x)
         np.fill_diagonal(out, val, wrap)
         return out
@@ -591,7 +594,7 @@ def unravel_index(indices: Any, shape: Any, order: Any = "C") -> tuple[Array, ..
     >>> unravel_index(np.array([5, 2]), (2, 3))
     (array([1, 0]), array([2, 2]))
     """
-    if not is_traced(indices):
+    if type(indices) is ndarray or not is_traced(indices):
         return np.unravel_index(indices, shape, order)
     lengths = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
     return tuple(unravel_positions(_positions(indices, "unravel_index"), shape=lengths, order=order))

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
@@ -36,7 +37,6 @@ __all__ = [
     "dstack",
     "hsplit",
     "hstack",
-    "rank_of",
     "split",
     "stack",
     "unstack",
@@ -82,7 +82,10 @@ def concatenate(
     >>> concatenate([[1, 2], [3]])
     array([1, 2, 3])
     """
-    if not is_traced(arrays):
+    kind = type(arrays)
+    if not (is_traced(*arrays) if kind is list or kind is tuple else kind is Tracer):
+        if out is None and dtype is None:
+            return np.concatenate(arrays, axis, casting=casting)
         return np.concatenate(arrays, axis, out, dtype=dtype, casting=casting)
     refuse("concatenate", out=out)
     xs = _promoted(_items(arrays), dtype, casting, "concatenate")
@@ -119,7 +122,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
     >>> unstack([[1, 2], [3, 4]], axis=1)
     (array([1, 3]), array([2, 4]))
     """
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         array = np.asarray(x)
         return tuple(np.moveaxis(array, axis, 0)) if array.ndim else np.unstack(array)
     x = operand(x)
@@ -194,7 +197,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Array:
     >>> append([1, 2], 3)
     array([1, 2, 3])
     """
-    if not is_traced(arr, values):
+    if type(arr) is ndarray is type(values) or not is_traced(arr, values):
         return np.append(arr, values, axis)
     if axis is None:
         return concatenate([flat(operand(arr)), flat(operand(values))])
@@ -207,7 +210,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array
     >>> array_split(np.arange(5), 2)
     [array([0, 1, 2]), array([3, 4])]
     """
-    if not is_traced(ary):
+    if type(ary) is ndarray or not is_traced(ary):
         return np.array_split(ary, indices_or_sections, axis)
     x = operand(ary)
     axis = normalize_axis_index(axis, len(shape_of(x)))
@@ -233,7 +236,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     >>> split(np.arange(4), 2)
     [array([0, 1]), array([2, 3])]
     """
-    if not is_traced(ary):
+    if type(ary) is ndarray or not is_traced(ary):
         return np.split(ary, indices_or_sections, axis)
     if np.ndim(indices_or_sections) == 0:
         shape = shape_of(operand(ary))
@@ -246,14 +249,14 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
 
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
     """`hsplit(ary, n)`: `split` along the second axis, of a vector along its only one."""
-    if not is_traced(ary):
+    if type(ary) is ndarray or not is_traced(ary):
         return np.hsplit(ary, indices_or_sections)
     return split(ary, indices_or_sections, 1 if rank_of(ary, 1, "hsplit") > 1 else 0)
 
 
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
     """`vsplit(ary, n)`: `split` along the first axis of an array of two axes or more."""
-    if not is_traced(ary):
+    if type(ary) is ndarray or not is_traced(ary):
         return np.vsplit(ary, indices_or_sections)
     rank_of(ary, 2, "vsplit")
     return split(ary, indices_or_sections, 0)
@@ -261,7 +264,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
 
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
     """`dsplit(ary, n)`: `split` along the third axis of an array of three axes or more."""
-    if not is_traced(ary):
+    if type(ary) is ndarray or not is_traced(ary):
         return np.dsplit(ary, indices_or_sections)
     rank_of(ary, 3, "dsplit")
     return split(ary, indices_or_sections, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.numpy import reductions, ufuncs
@@ -32,7 +33,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     >>> array_equal([1, 2], [1, 2])
     True
     """
-    if not is_traced(a1, a2):
+    if type(a1) is ndarray is type(a2) or not is_traced(a1, a2):
         return np.array_equal(a1, a2, equal_nan)
     x, y = as_operand(a1), as_operand(a2)
     if shape_of(x) != shape_of(y):
@@ -49,7 +50,7 @@ def array_equiv(a1: Any, a2: Any) -> Any:
     >>> array_equiv([1, 1], 1)
     True
     """
-    if not is_traced(a1, a2):
+    if type(a1) is ndarray is type(a2) or not is_traced(a1, a2):
         return np.array_equiv(a1, a2)
     x, y = as_operand(a1), as_operand(a2)
     try:
@@ -65,7 +66,7 @@ def real_if_close(a: Any, tol: Any = 100) -> Array:
     >>> real_if_close(np.array([1.0 + 1e-20j]))
     array([1.])
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.real_if_close(a, tol)
     x = as_operand(a)
     dtype = aval_of(x).dtype

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from fgrad.core.aval import Array
@@ -52,7 +53,7 @@ def reshape(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None
     array([[0, 1, 2],
            [3, 4, 5]])
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.reshape(a, shape, order) if copy is None else np.reshape(a, shape, order, copy=copy)
     x = operand(a)
     given = shape_of(x)
@@ -92,7 +93,7 @@ def ravel(a: Any, order: Any = "C") -> Array:
     >>> ravel([[1, 2], [3, 4]])
     array([1, 2, 3, 4])
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.ravel(a, order)
     return reshape(a, -1, "F" if order == "F" else "C")
 
@@ -103,7 +104,7 @@ def transpose(a: Any, axes: Any = None) -> Array:
     >>> transpose(np.ones((2, 3, 4)), (1, 0, 2)).shape
     (3, 2, 4)
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.transpose(a, axes)
     x = operand(a)
     ndim = len(shape_of(x))
@@ -118,7 +119,7 @@ permute_dims = transpose
 
 def matrix_transpose(x: Any, /) -> Array:
     """`matrix_transpose(x)`: the last two axes exchanged."""
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         return np.matrix_transpose(x)
     if len(shape_of(operand(x))) < 2:
         raise ShapeError(message(f"matrix_transpose takes two axes or more, got shape {shape_of(operand(x))}."))
@@ -131,7 +132,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Array:
     >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.moveaxis(a, source, destination)
     x = operand(a)
     ndim = len(shape_of(x))
@@ -147,7 +148,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Array:
 
 def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
     """`rollaxis(a, axis, start)`: an axis moved before another one; `moveaxis` is easier to read."""
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.rollaxis(a, axis, start)
     ndim = len(shape_of(operand(a)))
     axis = normalize_axis_index(axis, ndim)
@@ -157,7 +158,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
     """`swapaxes(a, axis1, axis2)`: two axes exchanged."""
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.swapaxes(a, axis1, axis2)
     x = operand(a)
     order = list(range(len(shape_of(x))))
@@ -172,7 +173,7 @@ def squeeze(a: Any, axis: Any = None) -> Array:
     >>> squeeze(np.ones((1, 3, 1))).shape
     (3,)
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.squeeze(a, axis)
     x = operand(a)
     shape = shape_of(x)
@@ -192,7 +193,7 @@ def expand_dims(a: Any, axis: Any) -> Array:
     >>> expand_dims(np.ones(3), (0, 2)).shape
     (1, 3, 1)
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.expand_dims(a, axis)
     x = operand(a)
     count = 1 if np.ndim(axis) == 0 else len(axis)
@@ -209,7 +210,7 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Array:
     array([[1, 2],
            [1, 2]])
     """
-    if not is_traced(array):
+    if type(array) is ndarray or not is_traced(array):
         return np.broadcast_to(array, shape, subok)
     return broadcast(operand(array), shape=static_shape(shape))
 
@@ -242,19 +243,25 @@ def _expanded_to(x: Array, rank: int) -> Array:
 
 def atleast_1d(*arys: Any) -> Any:
     """`atleast_1d(*arys)`: numbers as arrays of one axis."""
+    if len(arys) == 1 and type(arys[0]) is ndarray:
+        return np.atleast_1d(arys[0])
     return _at_least(1, arys, np.atleast_1d)
 
 
 def atleast_2d(*arys: Any) -> Any:
     """`atleast_2d(*arys)`: with at least two axes; new ones stand in front."""
+    if len(arys) == 1 and type(arys[0]) is ndarray:
+        return np.atleast_2d(arys[0])
     return _at_least(2, arys, np.atleast_2d)
 
 
 def atleast_3d(*arys: Any) -> Any:
     """`atleast_3d(*arys)`: with at least three axes; a vector becomes (1, n, 1), a matrix (m, n, 1)."""
+    if len(arys) == 1 and type(arys[0]) is ndarray:
+        return np.atleast_3d(arys[0])
     return _at_least(3, arys, np.atleast_3d)
 
 
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Array:
     """`copy(a)`: an array of its own."""
-    return copy_array(operand(a)) if is_traced(a) else np.copy(a, order, subok)  # type: ignore[call-overload]
+    return copy_array(operand(a)) if type(a) is not ndarray and is_traced(a) else np.copy(a, order, subok)  # type: ignore[call-overload]

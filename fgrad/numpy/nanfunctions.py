@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
@@ -149,7 +150,7 @@ def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = _ABS
     >>> nanargmax([1.0, np.nan])
     np.int64(0)
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.nanargmax(a, axis, out, keepdims=keepdims)
     refuse("nanargmax", out=out)
     return _nan_position("nanargmax", a, axis, keepdims)
@@ -161,7 +162,7 @@ def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = _ABS
     >>> nanargmin([1.0, np.nan])
     np.int64(0)
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.nanargmin(a, axis, out, keepdims=keepdims)
     refuse("nanargmin", out=out)
     return _nan_position("nanargmin", a, axis, keepdims)
@@ -195,6 +196,8 @@ def _nan_variance(
 ) -> Array:
     ddof = correction if given(correction) else ddof
     x = as_operand(a)
+    if aval_of(x).dtype.kind not in "fc":
+        return reductions.var(x, axis, dtype, None, ddof, keepdims, where=where, mean=center)
     shape = shape_of(x)
     axes = reduced_axes(axis, len(shape))
     numbers = _numbers(x, where)

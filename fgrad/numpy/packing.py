@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
@@ -49,7 +50,7 @@ def packbits(a: Any, /, axis: Any = None, bitorder: Any = "big") -> Array:
     >>> packbits([1, 0, 0, 0, 0, 0, 0, 1])
     array([129], dtype=uint8)
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.packbits(a, axis, bitorder)
     if aval_of(operand(a)).dtype.kind not in "biu":
         raise TypeError(message(f"packbits takes truth values or integers, got {aval_of(operand(a))}."))
@@ -67,7 +68,7 @@ def unpackbits(a: Any, /, axis: Any = None, count: Any = None, bitorder: Any = "
     >>> unpackbits(np.array([129], np.uint8))
     array([1, 0, 0, 0, 0, 0, 0, 1], dtype=uint8)
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.unpackbits(a, axis, count, bitorder)
     if aval_of(operand(a)).dtype != np.uint8:
         raise TypeError(message(f"unpackbits takes bytes, of dtype uint8, got {aval_of(operand(a))}."))

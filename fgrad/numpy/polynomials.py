@@ -11,7 +11,7 @@ from fgrad.core.aval import Array, aval_of
 from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.creation import zeros_like
-from fgrad.numpy.dispatch import is_traced
+from fgrad.numpy.dispatch import as_operand, is_traced
 from fgrad.numpy.joining import concatenate
 from fgrad.numpy.manipulation import atleast_1d
 from fgrad.numpy.parts import operand, part, taken
@@ -36,6 +36,8 @@ def polyval(p: Any, x: Any) -> Array:
     """
     if not is_traced(p, x):
         return np.polyval(p, x)
+    if not shape_of(as_operand(p)):
+        raise ShapeError(message("polyval: coefficients are a row, got a number.", cure="Write [p] for a constant."))
     coefficients, at = _row(p, "polyval"), operand(x)
     out = zeros_like(at)
     for k in np.arange(shape_of(coefficients)[0]):
@@ -143,8 +145,8 @@ def polydiv(u: Any, v: Any) -> tuple[Array, Array]:
     """
     if not is_traced(u, v):
         return np.polydiv(u, v)
-    x, y = _row(u, "polydiv"), _row(v, "polydiv")
-    dtype = (taken(x, np.asarray(0), 0) + taken(y, np.asarray(0), 0) + 0.0).dtype
+    x, y = _row(u, "polydiv") + 0.0, _row(v, "polydiv") + 0.0
+    dtype = np.result_type(aval_of(x).dtype, aval_of(y).dtype)
     x, y = as_dtype(x, dtype), as_dtype(y, dtype)
     n, m = shape_of(x)[0], shape_of(y)[0]
     if n < m:
@@ -172,7 +174,10 @@ def poly(seq_of_zeros: Any) -> Array:
     if not is_traced(seq_of_zeros):
         return np.poly(seq_of_zeros)
     zeros = _row(seq_of_zeros, "poly")
-    dtype = aval_of(zeros).dtype
+    dtype = np.dtype(np.mintypecode(aval_of(zeros).dtype.char))
+    zeros = as_dtype(zeros, dtype)
+    if not shape_of(zeros)[0]:
+        return np.float64(1.0)
     out: Array = np.ones(1, dtype)
     for k in np.arange(shape_of(zeros)[0]):
         out = concatenate([out, np.zeros(1, dtype)], 0) - concatenate([np.zeros(1, dtype), out * taken(zeros, k, 0)], 0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
@@ -153,7 +154,9 @@ def matmul(x1: Any, x2: Any, /, *args: Any, **options: Any) -> Array:
     >>> matmul(np.eye(2), np.array([1.0, 2.0]))
     array([1., 2.])
     """
-    if type(x1) is not Tracer and type(x2) is not Tracer and not is_traced(x1, x2):
+    if type(x1) is ndarray is type(x2) and not args and not options:
+        return np.matmul(x1, x2)
+    if not is_traced(x1, x2):
         return np.matmul(x1, x2, *args, **options)
     if args or options:
         _refuse_options("matmul", args, options)
@@ -178,8 +181,8 @@ def matvec(x1: Any, x2: Any, /, *args: Any, **options: Any) -> Array:
     >>> matvec(np.eye(2), np.array([1.0, 2.0]))
     array([1., 2.])
     """
-    if not is_traced(x1, x2) and hasattr(np, "matvec"):
-        return np.matvec(x1, x2, *args, **options)
+    if (type(x1) is ndarray is type(x2) or not is_traced(x1, x2)) and hasattr(np, "matvec"):
+        return np.matvec(x1, x2, *args, **options) if args or options else np.matvec(x1, x2)
     _refuse_options("matvec", args, options)
     return _batched("matvec", *_promoted(x1, x2), 2, 1, -1, -1)
 
@@ -196,8 +199,8 @@ def vecmat(x1: Any, x2: Any, /, *args: Any, **options: Any) -> Array:
     >>> vecmat(np.array([1.0, 2.0]), np.eye(2))
     array([1., 2.])
     """
-    if not is_traced(x1, x2) and hasattr(np, "vecmat"):
-        return np.vecmat(x1, x2, *args, **options)
+    if (type(x1) is ndarray is type(x2) or not is_traced(x1, x2)) and hasattr(np, "vecmat"):
+        return np.vecmat(x1, x2, *args, **options) if args or options else np.vecmat(x1, x2)
     _refuse_options("vecmat", args, options)
     x, y = _promoted(x1, x2)
     return _batched("vecmat", _conjugate(x), y, 1, 2, -1, -2)
@@ -209,6 +212,8 @@ def vecdot(x1: Any, x2: Any, /, *args: Any, axis: int = -1, **options: Any) -> A
     >>> vecdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
     array([3., 7.])
     """
+    if type(x1) is ndarray is type(x2) and axis == -1 and not args and not options:
+        return np.vecdot(x1, x2)
     if not is_traced(x1, x2):
         return np.vecdot(x1, x2, *args, **{"axis": axis, **options})
     _refuse_options("vecdot", args, options)
@@ -230,7 +235,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Array:
     >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     np.float64(11.0)
     """
-    if type(a) is not Tracer and type(b) is not Tracer and not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.dot(a, b, out)
     refuse("dot", out=out)
     x, y = _promoted(a, b)
@@ -248,7 +253,7 @@ def inner(a: Any, b: Any, /) -> Array:
     >>> inner(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     np.float64(11.0)
     """
-    if not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.inner(a, b)
     x, y = _promoted(a, b)
     x_rank, y_rank = len(shape_of(x)), len(shape_of(y))
@@ -265,7 +270,7 @@ def outer(a: Any, b: Any, out: Any = None) -> Array:
     array([[3, 4],
            [6, 8]])
     """
-    if not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.outer(a, b, out)
     refuse("outer", out=out)
     x, y = _promoted(a, b)
@@ -278,7 +283,7 @@ def vdot(a: Any, b: Any, /) -> Array:
     >>> vdot(np.array([1j]), np.array([1j]))
     np.complex128(1+0j)
     """
-    if not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.vdot(a, b)
     x, y = (_flat(v) for v in _promoted(a, b))
     _check_core("vdot", x, y, -1, -1)
@@ -296,14 +301,14 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
     >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
-    if not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.tensordot(a, b, axes)
     x, y = _promoted(a, b)
     x_rank, y_rank = len(shape_of(x)), len(shape_of(y))
     if np.ndim(axes) == 0 and not isinstance(axes, (list, tuple)):
         count = int(axes)
         if not 0 <= count <= min(x_rank, y_rank):
-            raise ArgumentError(message(f"tensordot over {count} axes of arrays with {x_rank} and {y_rank} axes."))
+            raise np.exceptions.AxisError(f"tensordot over {count} axes of arrays with {x_rank} and {y_rank} axes.")
         x_axes, y_axes = tuple(range(x_rank - count, x_rank)), tuple(range(count))
     else:
         x_axes, y_axes = (
@@ -323,7 +328,7 @@ def kron(a: Any, b: Any) -> Array:
     >>> kron([1, 10], [1, 2])
     array([ 1,  2, 10, 20])
     """
-    if not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.kron(a, b)
     x, y = _promoted(a, b)
     rank = max(len(shape_of(x)), len(shape_of(y)))
@@ -347,7 +352,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     >>> cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
     array([0., 0., 1.])
     """
-    if not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.cross(a, b, axisa, axisb, axisc, axis)
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -388,7 +393,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
     >>> trace(np.eye(3))
     np.float64(3.0)
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.trace(a, offset, axis1, axis2, dtype, out)
     refuse("trace", out=out)
     x = as_operand(a)

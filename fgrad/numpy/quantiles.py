@@ -10,7 +10,7 @@ import numpy as np
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
-from fgrad.errors import ArgumentError, message
+from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.axes import as_dtype, given, kept, reduced_axes
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
 from fgrad.primitives.comparison import eq, is_inf, is_nan, logical_and, lt, maximum, minimum, select
@@ -24,6 +24,9 @@ from fgrad.primitives.sorting import sort
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 
 _ABSENT: Any = np._NoValue
+
+_PICKING = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
+"""Methods that give an element, and do not interpolate."""
 
 
 def _columns(x: Array, axes: tuple[int, ...]) -> Array:
@@ -163,6 +166,9 @@ def quantile(
 
 def _of_shares(x: Array, q: Any, axis: Any, method: Any, keepdims: Any, interpolated: Callable[..., Array]) -> Array:
     aval = aval_of(x)
+    if aval.dtype.kind == "c" or (aval.dtype.kind == "b" and method not in _PICKING):
+        what = f"quantiles are those of real numbers, got an array of dtype {aval.dtype}"
+        raise ShapeError(message(f"{what}, and the method {method!r}.", cure="Convert it: x.real, or x.astype(float)."))
     share = as_operand(q)
     if type(share) in (int, float):
         share = np.asarray(share, aval.dtype if aval.dtype.kind == "f" else np.float64)
@@ -241,7 +247,7 @@ def _interpolated_numbers(x: Array, q: Array, axes: tuple[int, ...], method: str
     below = floor(position)
     start = as_dtype(below, np.intp)
     low = _at_each(ordered, start)
-    if method not in ("lower", "higher", "nearest", "inverted_cdf", "closest_observation"):
+    if method not in _PICKING:
         high = _at_each(ordered, minimum(start + 1, maximum(count - 1, 0)))
         low = _toward(low, high, position - below)
     return as_dtype(select(eq(count, 0), np.nan, low), aval_of(low).dtype)

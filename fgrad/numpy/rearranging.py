@@ -10,6 +10,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from fgrad.core.aval import Array, aval_of
@@ -54,7 +55,7 @@ def flip(m: Any, axis: Any = None) -> Array:
     >>> flip([1, 2, 3])
     array([3, 2, 1])
     """
-    if not is_traced(m):
+    if type(m) is ndarray or not is_traced(m):
         return np.flip(m, axis)
     x = operand(m)
     shape = shape_of(x)
@@ -65,7 +66,7 @@ def flip(m: Any, axis: Any = None) -> Array:
 
 def fliplr(m: Any) -> Array:
     """`fliplr(m)`: the columns in reverse order."""
-    if not is_traced(m):
+    if type(m) is ndarray or not is_traced(m):
         return np.fliplr(m)
     rank_of(m, 2, "fliplr")
     return flip(m, 1)
@@ -73,7 +74,7 @@ def fliplr(m: Any) -> Array:
 
 def flipud(m: Any) -> Array:
     """`flipud(m)`: the rows in reverse order."""
-    if not is_traced(m):
+    if type(m) is ndarray or not is_traced(m):
         return np.flipud(m)
     rank_of(m, 1, "flipud")
     return flip(m, 0)
@@ -81,7 +82,7 @@ def flipud(m: Any) -> Array:
 
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Array:
     """`rot90(m, k, axes)`: turned by k quarters in the plane of two axes, from the first towards the second."""
-    if not is_traced(m):
+    if type(m) is ndarray or not is_traced(m):
         return np.rot90(m, k, axes)
     i, j = normalize_axis_tuple(axes, len(shape_of(operand(m))))
     k %= 4
@@ -103,7 +104,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
     >>> roll([1, 2, 3, 4], 1)
     array([4, 1, 2, 3])
     """
-    if not is_traced(a, shift):
+    if type(a) is ndarray is type(shift) or not is_traced(a, shift):
         return np.roll(a, shift, axis)
     x = operand(a)
     shape = shape_of(x)
@@ -140,7 +141,7 @@ def tile(A: Any, reps: Any) -> Array:
     >>> tile([1, 2], 2)
     array([1, 2, 1, 2])
     """
-    if not is_traced(A):
+    if type(A) is ndarray or not is_traced(A):
         return np.tile(A, reps)
     x = operand(A)
     counts = static_shape(reps)
@@ -192,7 +193,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Array:
     >>> delete([10, 20, 30], 1)
     array([10, 30])
     """
-    if not is_traced(arr, obj):
+    if type(arr) is ndarray is type(obj) or not is_traced(arr, obj):
         return np.delete(arr, obj, axis)
     x = operand(arr)
     x, along = (flat(x), 0) if axis is None else (x, normalize_axis_index(axis, len(shape_of(x))))
@@ -213,6 +214,9 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Array:
     shape, n = shape_of(x), shape_of(x)[along]
     given = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(value_of(obj, "insert", _STATIC_POSITIONS))
     given = np.flatnonzero(given) if given.dtype == np.bool_ else given
+    new = aval_of(as_operand(values))
+    if new.weak_type and new.dtype.kind == "c" and aval_of(x).dtype.kind in "iuf":
+        raise ShapeError(message(f"insert: a complex number does not go into an array of dtype {aval_of(x).dtype}."))
     v = convert_element_type(operand(values), dtype=aval_of(x).dtype)
     v = to_shape(v, shape=(*[1] * (len(shape) - len(shape_of(v))), *shape_of(v)))
     if not given.ndim:
@@ -231,7 +235,7 @@ def resize(a: Any, new_shape: Any) -> Array:
     array([[1, 2],
            [3, 1]])
     """
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.resize(a, new_shape)
     x = flat(operand(a))
     shape = static_shape(new_shape)
@@ -251,7 +255,7 @@ def trim_zeros(filt: Any, trim: str = "fb") -> Array:
     >>> trim_zeros(np.array([0, 0, 1, 2, 0]))
     array([1, 2])
     """
-    if not is_traced(filt):
+    if type(filt) is ndarray or not is_traced(filt):
         return np.trim_zeros(filt, trim)  # type: ignore[arg-type]
     x = operand(filt)
     rank_of(x, 1, "trim_zeros")

@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fgrad.control.stop_gradient import stop_gradient
 from fgrad.core.aval import Array, aval_of
@@ -201,7 +202,9 @@ def any(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _ABSENT, *, w
     >>> any([[True, False], [False, False]], axis=1)
     array([ True, False])
     """
-    if type(a) is not Tracer and not is_traced(a, where):
+    if type(a) is ndarray and out is None and keepdims is where is _ABSENT:
+        return np.any(a, axis)
+    if not is_traced(a, where):
         return np.any(a, axis, out, keepdims, where=where)
     refuse("any", out=out)
     return _truth(reduce_or, a, axis, keepdims, where, False)
@@ -213,7 +216,9 @@ def all(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _ABSENT, *, w
     >>> all([[True, False], [True, True]], axis=1)
     array([False,  True])
     """
-    if type(a) is not Tracer and not is_traced(a, where):
+    if type(a) is ndarray and out is None and keepdims is where is _ABSENT:
+        return np.all(a, axis)
+    if not is_traced(a, where):
         return np.all(a, axis, out, keepdims, where=where)
     refuse("all", out=out)
     return _truth(reduce_and, a, axis, keepdims, where, True)
@@ -233,7 +238,7 @@ def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = _ABSENT
     >>> argmax([1, 5, 5])
     np.int64(1)
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.argmax(a, axis, out, keepdims=keepdims)
     refuse("argmax", out=out)
     return _position(reductions.argmax, a, axis, keepdims)
@@ -245,7 +250,7 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = _ABSENT
     >>> argmin([3, 1, 1])
     np.int64(1)
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.argmin(a, axis, out, keepdims=keepdims)
     refuse("argmin", out=out)
     return _position(reductions.argmin, a, axis, keepdims)
@@ -257,7 +262,7 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _ABSENT) -> A
     >>> ptp([1, 5, 3])
     np.int64(4)
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.ptp(a, axis, out, keepdims)
     refuse("ptp", out=out)
     return max(a, axis, None, keepdims) - min(a, axis, None, keepdims)
@@ -269,8 +274,8 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     >>> count_nonzero([[0, 1], [2, 3]], axis=0)
     array([1, 2])
     """
-    if type(a) is not Tracer and not is_traced(a):
-        return np.count_nonzero(a, axis, keepdims=keepdims)
+    if type(a) is ndarray or not is_traced(a):
+        return np.count_nonzero(a, axis, keepdims=keepdims) if keepdims else np.count_nonzero(a, axis)
     return sum(ne(as_operand(a), 0), axis, keepdims=keepdims)
 
 

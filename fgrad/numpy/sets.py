@@ -11,12 +11,14 @@ import operator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.cumulative import cumsum
 from fgrad.numpy.dispatch import as_operand, is_traced
+from fgrad.numpy.dtypes import result_type
 from fgrad.numpy.joining import concatenate
 from fgrad.numpy.manipulation import moveaxis
 from fgrad.numpy.parts import flat, operand, part, taken, value_of
@@ -138,7 +140,7 @@ def unique(
     >>> unique(np.array([3, 1, 3]), size=3, fill_value=-1)
     array([ 1,  3, -1])
     """
-    if size is None and not is_traced(ar):
+    if size is None and (type(ar) is ndarray or not is_traced(ar)):
         return np.unique(ar, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan, **options)  # type: ignore[call-overload]
     x = operand(ar)
     along = None if axis is None else normalize_axis_index(axis, len(shape_of(x)))
@@ -182,7 +184,7 @@ def unique_all(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
     >>> unique_all(np.array([3, 1, 3])).counts
     array([1, 2])
     """
-    if size is None and not is_traced(x):
+    if size is None and (type(x) is ndarray or not is_traced(x)):
         return np.unique_all(x)
     return UniqueAll(*unique(x, True, True, True, equal_nan=False, size=size, fill_value=fill_value))
 
@@ -193,7 +195,7 @@ def unique_counts(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any
     >>> unique_counts(np.array([3, 1, 3])).counts
     array([1, 2])
     """
-    if size is None and not is_traced(x):
+    if size is None and (type(x) is ndarray or not is_traced(x)):
         return np.unique_counts(x)
     return UniqueCounts(*unique(x, False, False, True, equal_nan=False, size=size, fill_value=fill_value))
 
@@ -204,7 +206,7 @@ def unique_inverse(x: Any, /, *, size: Any = None, fill_value: Any = None) -> An
     >>> unique_inverse(np.array([3, 1, 3])).inverse_indices
     array([1, 0, 1])
     """
-    if size is None and not is_traced(x):
+    if size is None and (type(x) is ndarray or not is_traced(x)):
         return np.unique_inverse(x)
     return UniqueInverse(*unique(x, False, True, equal_nan=False, size=size, fill_value=fill_value))
 
@@ -215,7 +217,7 @@ def unique_values(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Arr
     >>> sort(unique_values(np.array([3, 1, 3])))
     array([1, 3])
     """
-    if size is None and not is_traced(x):
+    if size is None and (type(x) is ndarray or not is_traced(x)):
         return np.unique_values(x)
     return unique(x, equal_nan=False, size=size, fill_value=fill_value)
 
@@ -228,7 +230,7 @@ def isin(
     >>> isin([1, 2, 3], [3, 1])
     array([ True, False,  True])
     """
-    if not is_traced(element, test_elements):
+    if type(element) is ndarray is type(test_elements) or not is_traced(element, test_elements):
         return np.isin(element, test_elements, assume_unique, invert, kind=kind)
     x, others = operand(element), flat(operand(test_elements))
     if not shape_of(others)[0]:
@@ -261,7 +263,11 @@ def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> 
     """
     if size is None and not is_traced(ar1, ar2):
         return np.union1d(ar1, ar2)
-    return _distinct(concatenate(_rows_of(ar1, ar2), 0), None, size, fill_value, "union1d")
+    dtype = result_type(
+        *[x if is_traced(x) or isinstance(x, (int, float, complex)) else np.asarray(x) for x in (ar1, ar2)]
+    )
+    rows = [as_dtype(flat(operand(x)), dtype) for x in (ar1, ar2)]
+    return _distinct(concatenate(rows, 0), None, size, fill_value, "union1d")
 
 
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None) -> Array:

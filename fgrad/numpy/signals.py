@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.errors import ArgumentError, ShapeError, message
@@ -65,7 +66,7 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Array:
     >>> convolve([1, 2, 3], [1, 1])
     array([1, 3, 5, 3])
     """
-    if not is_traced(a, v):
+    if type(a) is ndarray is type(v) or not is_traced(a, v):
         return np.convolve(a, v, mode)
     x, y = _rows(a, v, "convolve")
     if shape_of(y)[0] > shape_of(x)[0]:
@@ -79,8 +80,10 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Array:
     >>> correlate([1, 2, 3], [0, 1])
     array([2, 3])
     """
-    if not is_traced(a, v):
+    if type(a) is ndarray is type(v) or not is_traced(a, v):
         return np.correlate(a, v, mode)
+    if not shape_of(as_operand(a)) or not shape_of(as_operand(v)):
+        raise ShapeError(message("correlate takes rows, got a number.", cure="Make it a row: x.reshape(1)."))
     x, y = _rows(a, v, "correlate")
     y = conj(y) if aval_of(y).dtype.kind == "c" else y
     if shape_of(x)[0] >= shape_of(y)[0]:
@@ -94,7 +97,7 @@ def i0(x: Any) -> Array:
     >>> i0(0.0)
     array(1.)
     """
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         return np.i0(x)
     a = as_operand(x)
     if aval_of(a).dtype.kind == "c":

@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_index
 
 from fgrad.core.aval import Array, aval_of
@@ -36,7 +37,7 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
     >>> sort([3, 1, 2])
     array([1, 2, 3])
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.sort(a, axis, kind, order, stable=stable)
     refuse("sort", order=order)
     x, along = one_axis(as_operand(a), axis, of_numbers=False)
@@ -49,7 +50,7 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stab
     >>> argsort([3, 1, 2])
     array([1, 2, 0])
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.argsort(a, axis, kind, order, stable=stable)
     refuse("argsort", order=order)
     x, along = one_axis(as_operand(a), axis)
@@ -62,7 +63,7 @@ def sort_complex(a: Any) -> Array:
     >>> sort_complex([2, 1])
     array([1.+0.j, 2.+0.j])
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.sort_complex(a)
     x = as_operand(a)
     dtype = aval_of(x).dtype
@@ -84,7 +85,7 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", or
     >>> int(argpartition([3, 1, 2], 1)[1])
     2
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.argpartition(a, kth, axis, kind, order)
     refuse("argpartition", order=order)
     x, along = one_axis(as_operand(a), axis)
@@ -97,7 +98,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order
     >>> int(partition([3, 1, 2], 1)[1])
     2
     """
-    if type(a) is not Tracer and not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.partition(a, kth, axis, kind, order)
     refuse("partition", order=order)
     x, along = one_axis(as_operand(a), axis, of_numbers=False)
@@ -114,11 +115,14 @@ def lexsort(keys: Any, axis: int = -1) -> Array:
     >>> lexsort(([1, 2, 3], [1, 0, 0]))
     array([1, 2, 0])
     """
-    if type(keys) is not Tracer and not is_traced(keys):
+    kind = type(keys)
+    if not (is_traced(*keys) if kind is list or kind is tuple else kind is Tracer):
         return np.lexsort(keys, axis)
     rows = [as_operand(k) for k in keys] if isinstance(keys, (list, tuple)) else _rows(keys)
     if not rows or len({shape_of(row) for row in rows}) > 1:
         raise ShapeError(message(f"lexsort takes keys of one shape, got {', '.join(str(shape_of(r)) for r in rows)}."))
+    if not shape_of(rows[0]):
+        return np.intp(0)
     along = normalize_axis_index(axis, len(shape_of(rows[0])))
     order = sorting.argsort(rows[0], axis=along)
     for row in rows[1:]:

@@ -164,6 +164,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: Any = 0, *, length: Any 
     aval = aval_of(a)
     if aval.dtype.kind not in "iub" or aval.ndim != 1:
         raise TypeError(message(f"bincount counts a row of whole numbers, got {aval}."))
+    if weights is not None and aval_of(as_operand(weights)).dtype.kind == "c":
+        raise TypeError(message("bincount takes weights that are real, got complex ones.", cure="Count both parts."))
     if length is None:
         value = np.asarray(value_of(a, "bincount", "Say how many numbers to count: bincount(x, length=n)."))
         if value.size and value.min() < 0:

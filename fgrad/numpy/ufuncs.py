@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer, dispatch
@@ -171,16 +172,20 @@ def _export(
     direct = isinstance(primitive, Primitive) and not primitive.preserves_weak
 
     def unary(x: Any, /, *args: Any, **kwargs: Any) -> Array:
+        if type(x) is ndarray and not args and not kwargs:
+            return function(x)
         if type(x) is Tracer:
             if args or kwargs:
                 _refuse(name, kwargs or {"out": args})
             return dispatch(primitive, (x,), {}) if direct else _apply(primitive, (x,))  # type: ignore[arg-type]
-        if type(x) in (list, tuple) and is_traced(x):
+        if is_traced(x):
             return unary(as_operand(x), *args, **kwargs)
         return function(x, *args, **kwargs)
 
     def binary(x: Any, y: Any, /, *args: Any, **kwargs: Any) -> Array:
-        if type(x) is not Tracer and type(y) is not Tracer and not is_traced(x, y):
+        if type(x) is ndarray is type(y) and not args and not kwargs:
+            return function(x, y)
+        if type(x) is not Tracer is not type(y) and not is_traced(x, y):
             return function(x, y, *args, **kwargs)
         if args or kwargs:
             _refuse(name, kwargs or {"out": args})
@@ -282,7 +287,7 @@ signbit = _export("signbit", comparison.signbit, np.signbit, 1)
 
 def power(x: Any, y: Any, /) -> Array:
     """`power(x, y)`: xʸ. For a Python integer y derivatives of every order are exact, also at x = 0."""
-    if type(x) is not Tracer and type(y) is not Tracer and not is_traced(x, y):
+    if type(x) is ndarray is type(y) or not is_traced(x, y):
         return np.power(x, y)
     x, y = as_operand(x), as_operand(y)
     if type(x) is Tracer and type(y) in (int, float) and x.dtype.kind != "b":
@@ -301,7 +306,7 @@ def divmod(x: Any, y: Any, /) -> tuple[Array, Array]:
 
 def modf(x: Any, /) -> tuple[Array, Array]:
     """`modf(x)`: fraction and whole part of x, both with the sign of x."""
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         return np.modf(x)
     x = _floating(np.modf, as_operand(x))
     infinite = isinf(x)
@@ -311,7 +316,7 @@ def modf(x: Any, /) -> tuple[Array, Array]:
 
 def frexp(x: Any, /) -> tuple[Array, Array]:
     """`frexp(x)`: m and n with x = m·2ⁿ and ½ ≤ |m| < 1."""
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         return np.frexp(x)
     x = _floating(np.frexp, as_operand(x))
     exponent = rounding.frexp_exponent(x)
@@ -330,12 +335,19 @@ operators.ufuncs.update({np.divmod: divmod, np.modf: modf, np.frexp: frexp})
 
 def real(val: Any) -> Array:
     """`real(x)`: the real part; of a Python number a Python number."""
-    return rounding.real(as_operand(val)) if is_traced(val) else np.real(val)
+    return rounding.real(_number(val)) if type(val) is not ndarray and is_traced(val) else np.real(val)
 
 
 def imag(val: Any) -> Array:
     """`imag(x)`: the imaginary part; of a Python number a Python number."""
-    return rounding.imag(as_operand(val)) if is_traced(val) else np.imag(val)
+    return rounding.imag(_number(val)) if type(val) is not ndarray and is_traced(val) else np.imag(val)
+
+
+def _number(val: Any) -> Array:
+    """An operand; of a Python truth value the number, whose parts are integers."""
+    x = as_operand(val)
+    aval = aval_of(x)
+    return x + 0 if aval.weak_type and aval.dtype.kind == "b" else x
 
 
 def sigmoid(x: Any, /) -> Array:
@@ -347,7 +359,16 @@ def sigmoid(x: Any, /) -> Array:
     return exponential.logistic(as_operand(x))
 
 
-def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Array:
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+    **options: Any,
+) -> Array:
     """`clip(a, min, max)`: a limited to the interval. At a bound that is a Python number the derivative is 0.
 
     Args:
@@ -357,6 +378,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
         out: where to write; for concrete arrays only.
         min: the array API's name of `a_min`.
         max: the array API's name of `a_max`.
+        **options: as of NumPy's ufuncs (`where`, `dtype`, …), for concrete arrays only.
 
     >>> clip(np.array([-2.0, 0.5, 2.0]), 0.0, 1.0)
     array([0. , 0.5, 1. ])
@@ -364,9 +386,9 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
     low = a_min if min is None else min
     high = a_max if max is None else max
     if not is_traced(a, low, high):
-        return np.clip(a, low, high, out)
-    refuse("clip", out=out)
-    limited = as_operand(a)
+        return np.clip(a, low, high, out, **options)
+    refuse("clip", out=out, **options)
+    limited = _strong(as_operand(a))
     if low is None and high is None:
         return positive(limited)
     if low is not None:
@@ -376,7 +398,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
 
 def round(a: Any, decimals: int = 0, out: Any = None) -> Array:
     """`round(a, decimals)`: the nearest multiple of 10⁻ᵈ, ties to even; its derivative is 0."""
-    if not is_traced(a):
+    if type(a) is ndarray or not is_traced(a):
         return np.round(a, decimals, out)
     refuse("round", out=out)
     x = _strong(as_operand(a))
@@ -400,7 +422,7 @@ around = round
 
 def angle(z: Any, deg: bool = False) -> Array:
     """`angle(z)`: the argument of a complex number, in radians, or in degrees. Its derivative at 0 is 0."""
-    if not is_traced(z):
+    if type(z) is ndarray or not is_traced(z):
         return np.angle(z, deg)
     z = as_operand(z)
     out = arctan2(imag(z), real(z)) if aval_of(z).dtype.kind == "c" else arctan2(0, z)
@@ -409,7 +431,7 @@ def angle(z: Any, deg: bool = False) -> Array:
 
 def sinc(x: Any, /) -> Array:
     """`sinc(x)`: sin(πx)/(πx), 1 at 0, with derivatives of every order there."""
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         return np.sinc(x)
     x = _strong(as_operand(x)) * math.pi
     near = comparison.lt(absolute(x), 0.1)
@@ -423,7 +445,7 @@ def sinc(x: Any, /) -> Array:
 
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
     """`nan_to_num(x)`: NaN and infinities replaced by numbers; the derivative there is 0."""
-    if not is_traced(x):
+    if type(x) is ndarray or not is_traced(x):
         return np.nan_to_num(x, copy=copy, nan=nan, posinf=posinf, neginf=neginf)
     x = _strong(as_operand(x))
     dtype = aval_of(x).dtype
@@ -439,7 +461,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
 
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """`isclose(a, b)`: |a − b| ≤ atol + rtol·|b|."""
-    if not is_traced(a, b):
+    if type(a) is ndarray is type(b) or not is_traced(a, b):
         return np.isclose(a, b, rtol, atol, equal_nan)
     a, b = as_operand(a), as_operand(b)
     finite = logical_and(isfinite(a), isfinite(b))
@@ -451,12 +473,12 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
 
 def isposinf(x: Any, /) -> Array:
     """`isposinf(x)`: x is +∞."""
-    return equal(_real_only("isposinf", x), np.inf) if is_traced(x) else np.isposinf(x)
+    return equal(_real_only("isposinf", x), np.inf) if type(x) is not ndarray and is_traced(x) else np.isposinf(x)
 
 
 def isneginf(x: Any, /) -> Array:
     """`isneginf(x)`: x is −∞."""
-    return equal(_real_only("isneginf", x), -np.inf) if is_traced(x) else np.isneginf(x)
+    return equal(_real_only("isneginf", x), -np.inf) if type(x) is not ndarray and is_traced(x) else np.isneginf(x)
 
 
 def _real_only(name: str, x: Any) -> Array:
@@ -468,9 +490,9 @@ def _real_only(name: str, x: Any) -> Array:
 
 def iscomplex(x: Any, /) -> Array:
     """`iscomplex(x)`: the imaginary part is not 0."""
-    return not_equal(imag(x), 0) if is_traced(x) else np.iscomplex(x)
+    return not_equal(imag(x), 0) if type(x) is not ndarray and is_traced(x) else np.iscomplex(x)
 
 
 def isreal(x: Any, /) -> Array:
     """`isreal(x)`: the imaginary part is 0."""
-    return equal(imag(x), 0) if is_traced(x) else np.isreal(x)
+    return equal(imag(x), 0) if type(x) is not ndarray and is_traced(x) else np.isreal(x)

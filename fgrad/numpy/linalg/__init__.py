@@ -11,6 +11,6 @@ from fgrad.numpy.linalg.factorizations import *
 from fgrad.numpy.linalg.norms import *
 from fgrad.numpy.linalg.powers import *
 from fgrad.numpy.linalg.products import *
-from fgrad.numpy.protocols import register_namespace
+from fgrad.numpy.protocols import register_namespace as _register_namespace
 
-register_namespace("numpy.linalg", globals())
+_register_namespace("numpy.linalg", globals())

@@ -12,7 +12,7 @@ from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, MatrixError, message
 from fgrad.numpy.axes import as_dtype
-from fgrad.numpy.dispatch import is_traced
+from fgrad.numpy.dispatch import as_operand, is_traced
 from fgrad.numpy.linalg.operands import broadcast_rows, inexact, same_dtype
 from fgrad.primitives import linalg_singular, linalg_solve
 from fgrad.primitives.exponential import square
@@ -161,20 +161,20 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array
     """
     if not is_traced(a, b, rcond):
         return np.linalg.lstsq(a, b, rcond)
-    x, y = same_dtype(a, b)
-    shape, given = shape_of(x), shape_of(y)
+    shape, given = shape_of(as_operand(a)), shape_of(as_operand(b))
     if len(shape) != 2 or len(given) not in (1, 2) or given[0] != shape[0]:
         what = f"lstsq takes a matrix and a vector or a matrix of as many rows, got shapes {shape} and {given}."
         raise MatrixError(message(what))
+    x, y = same_dtype(a, b)
     dtype = aval_of(x).dtype
     bound = max(shape) * float(np.finfo(np.result_type(dtype, np.float64)).eps) if rcond is None else rcond
     right = reshape(y, shape=(given[0], 1)) if len(given) == 1 else y
     out = product(linalg_singular.pinv(x, inexact(bound), hermitian=False), right)
     s = linalg_singular.svdvals(x)
     if min(shape):
-        rank = reduce_sum(as_dtype(s > inexact(bound) * _first(s), np.int64), axes=(0,))
+        rank = as_dtype(reduce_sum(s > inexact(bound) * _first(s), axes=(0,)), np.int32)
     else:
-        rank = np.int64(0)
+        rank = np.int32(0)
     known = rank.concrete if type(rank) is Tracer else rank
     rest = right - product(x, out)
     squares = square(real(rest)) + square(imag(rest)) if dtype.kind == "c" else square(rest)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array, aval_of
-from fgrad.errors import MatrixError, message
+from fgrad.errors import MatrixError, ShapeError, message
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.dispatch import as_operand
 from fgrad.primitives.families import shape_of
@@ -26,6 +26,8 @@ def inexact(a: Any) -> Array:
 def same_dtype(a: Any, b: Any) -> tuple[Array, Array]:
     """Two arguments in the floating-point dtype that they have in common."""
     x, y = inexact(a), inexact(b)
+    if np.float16 in (aval_of(x).dtype, aval_of(y).dtype):
+        raise ShapeError(message("linear algebra does not know float16.", cure="Convert it: x.astype(numpy.float32)."))
     dtype = np.result_type(aval_of(x).dtype, aval_of(y).dtype)
     return as_dtype(x, dtype), as_dtype(y, dtype)
 
