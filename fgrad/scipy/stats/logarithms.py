@@ -1,0 +1,70 @@
+"""Logarithms of what may be 0: there they are −∞, and their derivatives are 0, so that no NaN comes of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import fgrad.numpy as fnp
+from fgrad.core.aval import Array
+from fgrad.primitives.special import lgamma
+from fgrad.scipy.stats.parameters import nowhere
+
+__all__ = ["exp_of", "log1mexp", "log_beta", "log_of", "times_log", "times_log1p"]
+
+
+def log_of(p: Array, rest: Array | None = None) -> Array:
+    """log p for p ≥ 0; with `rest` = 1 − p, accurate where p is close to 1."""
+    zero = p == 0
+    out = fnp.where(zero, -np.inf, fnp.log(p if nowhere(zero) else fnp.where(zero, 1.0, p)))
+    if rest is None:
+        return out
+    most = p > 0.5
+    return out if nowhere(most) else fnp.where(most, fnp.log1p(-fnp.where(most, rest, 0.0)), out)
+
+
+def exp_of(x: Array) -> Array:
+    """eˣ, whose derivatives are 0 where x is infinite."""
+    infinite = fnp.isinf(x)
+    if nowhere(infinite):
+        return fnp.exp(x)
+    out = fnp.exp(fnp.where(infinite, 0.0, x))
+    return fnp.where(x == np.inf, np.inf, fnp.where(x == -np.inf, 0.0, out))
+
+
+def log1mexp(u: Array) -> Array:
+    """log(1 − e⁻ᵘ) for u ≥ 0, accurate everywhere.
+
+    Source: Mächler, "Accurately computing log(1 − exp(−|a|))" (2012).
+    """
+    small = u < math.log(2)
+    return fnp.where(
+        small,
+        log_of(-fnp.expm1(-fnp.where(small, u, 1.0))),
+        fnp.log1p(-fnp.exp(-fnp.where(small, 1.0, u))),
+    )
+
+
+def log_beta(a: Array, b: Array) -> Array:
+    """log B(a, b)."""
+    return lgamma(a) + lgamma(b) - lgamma(a + b)
+
+
+def times_log(c: Array, y: Array) -> Array:
+    """c·log y for y ≥ 0; 0 where c is 0."""
+    return _product(c, y == 0, lambda z: fnp.log(fnp.where(z, 1.0, y)))
+
+
+def times_log1p(c: Array, y: Array) -> Array:
+    """c·log(1 + y) for y ≥ −1; 0 where c is 0."""
+    return _product(c, y == -1, lambda z: fnp.log1p(fnp.where(z, 0.0, y)))
+
+
+def _product(c: Array, zero: Any, log: Any) -> Array:
+    out = c * log(zero)
+    if nowhere(zero):
+        return out
+    out = fnp.where(fnp.logical_and(zero, c > 0), -np.inf, out)
+    return fnp.where(fnp.logical_and(zero, c < 0), np.inf, out)
