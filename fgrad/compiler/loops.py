@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
 
-from fgrad.compiler.plain import RAISED, plain_numbers, typed_numbers, write_plain
+from fgrad.compiler.plain import RAISED, functions_in, plain_numbers, typed_numbers, write_plain
 from fgrad.compiler.plan import Plan
 from fgrad.compiler.source import Body, Names, Source, can_write, operand, write_body
 from fgrad.core.aval import ShapedArray
@@ -49,13 +50,17 @@ class CountedLoop:
         return self._written(closed, arguments, body)
 
     def write_plain(self, closed: ClosedJaxpr, arguments: Sequence[str], step: Function) -> Source:
-        return self._written(closed, arguments, lambda names, writer, _: _guarded(closed, names, writer, step))
+        def body(names: Names, writer: Writer, targets: dict[Var, str]) -> Body:
+            return _guarded(closed, names, writer, step)
+
+        return self._written(closed, arguments, body, plain=True)
 
     def _written(
         self,
         closed: ClosedJaxpr,
         arguments: Sequence[str],
         write: Callable[[Names, Writer, dict[Var, str]], Body],
+        plain: bool = False,
     ) -> Source:
         writer = Writer()
         names = Names(writer, arguments, closed)
@@ -67,8 +72,11 @@ class CountedLoop:
         i, order = names.fresh("i"), names.fresh("order")
         carry = jaxpr.invars[self.num_consts : middle]
         given = [*(names[v] for v in jaxpr.invars[:middle]), *arrays, *stacks, order]
-        head = [f"def loop({', '.join(given)}):", f"    for {i} in {order}:"]
-        head += [f"        {names[v]} = {array}[{i}]" for v, array in zip(rows, arrays, strict=True)]
+        if plain:
+            head = [_plain_head(i, order, [names[v] for v in rows], arrays, bool(ys), writer)]
+        else:
+            head = [f"    for {i} in {order}:"]
+            head += [f"        {names[v]} = {array}[{i}]" for v, array in zip(rows, arrays, strict=True)]
         rows_of = {y: f"{stack}[{i}]" for y, stack in zip(ys, stacks, strict=True)}
         writable = {v for eqn in closed.eqns if can_write(eqn) for v in eqn.outvars}
         targets = {v: row for v, row in rows_of.items() if type(v) is Var and v in writable}
@@ -79,15 +87,17 @@ class CountedLoop:
             *_passed_on(carry, jaxpr.outvars, names, writer),
             f"    return {_tuple([names[v] for v in carry])}",
         ]
-        return _source(head, body, tail, writer)
+        return _source([_definition(given, writer), *head], body, tail, writer)
 
     def adapted(self, loop: Function, avals: Sequence[ShapedArray]) -> Function:
         middle = self.num_consts + self.num_carry
 
         def run(*args: Any) -> tuple[Any, ...]:
             *arrays, order = args[middle:]
-            rows = [memoryview(x) if isinstance(x, np.ndarray) else x for x in arrays]  # type: ignore[arg-type]
-            return tuple(typed_numbers(loop(*plain_numbers(args[:middle]), *rows, order), avals[self.num_consts :]))
+            views = [memoryview(x) if isinstance(x, np.ndarray) else x for x in arrays]  # type: ignore[arg-type]
+            for k in range(len(avals) - middle):  # the rows are gone through as they come
+                views[k] = views[k][:: order.step] if len(views[k]) == len(order) else [views[k][i] for i in order]
+            return tuple(typed_numbers(loop(*plain_numbers(args[:middle]), *views, order), avals[self.num_consts :]))
 
         return run
 
@@ -122,7 +132,7 @@ class EndlessLoop:
         verdict = names.fresh("rows_going") if jaxpr.outvars[num_carry].aval.shape else going
         carry = jaxpr.invars[self.num_consts :]
         given = [*(names[v] for v in jaxpr.invars), going, *lists]
-        head = [f"def loop({', '.join(given)}):", f"    {steps} = 0", f"    while {going}:"]
+        head = [f"    {steps} = 0", f"    while {going}:"]
         body = write(names, writer)
         tail = [
             *(f"        {s}.append({operand(y, names, writer)})" for s, y in zip(lists, ys, strict=True)),
@@ -132,7 +142,7 @@ class EndlessLoop:
             f"        {steps} += 1",
             f"    return {_tuple([*(names[v] for v in carry), verdict, steps])}",
         ]
-        return _source(head, body, tail, writer)
+        return _source([_definition(given, writer), *head], body, tail, writer)
 
     def adapted(self, loop: Function, avals: Sequence[ShapedArray]) -> Function:
         middle = self.num_consts + self.num_carry
@@ -144,9 +154,27 @@ class EndlessLoop:
         return run
 
 
+def _plain_head(i: str, order: str, rows: Sequence[str], arrays: Sequence[str], stacks: bool, writer: Writer) -> str:
+    """The first line of a loop over numbers; where nothing is stacked, no step needs to know its number."""
+    targets, sources = list(rows), list(arrays)
+    if stacks:
+        targets, sources = [i, *targets], [order, *sources]
+    if not targets:
+        return f"    for {i} in {writer.constant(repeat, 'repeat')}(None, len({order})):"
+    if len(targets) == 1:
+        return f"    for {targets[0]} in {sources[0]}:"
+    return f"    for {', '.join(targets)} in zip({', '.join(sources)}):"
+
+
+def _definition(given: Sequence[str], writer: Writer) -> str:
+    """The first line of the function; functions of `math` are found sooner where they are local."""
+    local = [f"{name}={name}" for name in functions_in(writer)]
+    return f"def loop({', '.join([*given, *local])}):"
+
+
 def _guarded(closed: ClosedJaxpr, names: Names, writer: Writer, step: Function) -> Body:
     """The statements of a plain program, and what is done where one of them raises an error."""
-    body = write_plain(closed.eqns, names, writer, "            ")
+    body = write_plain(closed.eqns, closed.jaxpr.outvars, names, writer, "            ")
     made = {v for eqn in closed.eqns for v in eqn.outvars}
     targets = [names[a] if type(a) is Var and a in made else "_" for a in closed.jaxpr.outvars]
     given = ", ".join(names[v] for v in closed.jaxpr.invars)
