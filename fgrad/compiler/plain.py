@@ -8,6 +8,7 @@ the step is made with NumPy instead, which gives infinities and NaN.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,13 +16,22 @@ import numpy as np
 
 from fgrad.compiler.source import Body, Names, operand
 from fgrad.core.aval import ShapedArray
-from fgrad.core.jaxpr import ClosedJaxpr, Equation, Literal, has_effect
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Literal, Var, has_effect
 from fgrad.core.writer import Writer
 from fgrad.errors import SourceLine
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.shape import convert_element_type
 
-__all__ = ["RAISED", "is_plain", "may_be_plain", "plain_numbers", "plain_program", "typed_numbers", "write_plain"]
+__all__ = [
+    "RAISED",
+    "functions_in",
+    "is_plain",
+    "may_be_plain",
+    "plain_numbers",
+    "plain_program",
+    "typed_numbers",
+    "write_plain",
+]
 
 RAISED = (ArithmeticError, ValueError)
 """What Python raises where NumPy computes an infinity, a NaN, or an integer that has wrapped around."""
@@ -77,6 +87,12 @@ def is_plain(closed: ClosedJaxpr) -> bool:
     return bool(jaxpr.eqns) and all(isinstance(e.primitive, known) and not has_effect(e) for e in jaxpr.eqns)
 
 
+def functions_in(writer: Writer) -> list[str]:
+    """The names of the functions of `math` that generated code refers to."""
+    known = set(map(id, _FUNCTIONS.values()))
+    return [name for name, value in writer.namespace.items() if id(value) in known]
+
+
 def plain_numbers(values: Sequence[Any]) -> list[Any]:
     """Scalars as Python's numbers."""
     return [x.item() if isinstance(x, (np.generic, np.ndarray)) else x for x in values]
@@ -99,23 +115,64 @@ def _plain_atom(atom: Any) -> Any:
     return Literal(atom.value.item()) if type(atom) is Literal and isinstance(atom.value, np.generic) else atom
 
 
-def write_plain(eqns: Sequence[Equation], names: Names, writer: Writer, indent: str) -> Body:
-    """The statements of a plain program."""
+def write_plain(eqns: Sequence[Equation], outs: Sequence[Atom], names: Names, writer: Writer, indent: str) -> Body:
+    """The statements of a plain program; what is used once stands where it is used.
+
+    Args:
+        eqns: the program.
+        outs: what is needed of it afterwards.
+        names: the names of its variables.
+        writer: names everything else.
+        indent: stands in front of every line.
+    """
     lines: list[str] = []
     places: list[SourceLine | None] = []
+    once = _used_once(eqns, outs)
+    inside: dict[Var, str] = {}
     for eqn in eqns:
-        written = _statements(eqn, [operand(a, names, writer) for a in eqn.invars], names[eqn.outvars[0]], writer)
+        given = [inside.pop(a) if type(a) is Var and a in inside else operand(a, names, writer) for a in eqn.invars]
+        out = eqn.outvars[0]
+        if out in once and not _is_checked(eqn):
+            expression = _expression(eqn, given, writer)
+            if expression is not None and len(expression) < _LONG:
+                inside[out] = expression if eqn.primitive.name in _FUNCTIONS else f"({expression})"
+                continue
+        written = _statements(eqn, given, names[out], writer)
         lines += [indent + line for line in written]
         places += [eqn.source] * len(written)
     return Body(lines, places)
 
 
-def _statements(eqn: Equation, operands: list[str], target: str, writer: Writer) -> list[str]:
+_LONG = 100
+
+
+def _used_once(eqns: Sequence[Equation], outs: Sequence[Atom]) -> set[Var]:
+    """The variables that one equation needs, whose expression has it once and computes it in any case."""
+    uses = Counter(a for eqn in eqns for a in eqn.invars if type(a) is Var)
+    uses.update(a for a in outs if type(a) is Var)
+    fit = {a for eqn in eqns if _has_operands_once(eqn) for a in eqn.invars if type(a) is Var}
+    fit -= {a for a in outs if type(a) is Var}
+    return {v for v in fit if uses[v] == 1}
+
+
+def _has_operands_once(eqn: Equation) -> bool:
+    name = eqn.primitive.name
+    if any(a.aval.dtype.kind == "b" for a in eqn.invars):
+        return False
+    return name in _SYMBOLS or name in _FUNCTIONS or name in ("neg", "div", "absolute", "reciprocal")
+
+
+def _is_checked(eqn: Equation) -> bool:
+    """Whether the result has to be looked at before it is used: an integer may be none of 64 bits."""
     out = eqn.outvars[0].aval
+    return out.dtype.kind == "i" and not out.weak_type and eqn.primitive.name != "select"
+
+
+def _statements(eqn: Equation, operands: list[str], target: str, writer: Writer) -> list[str]:
     expression = _expression(eqn, operands, writer)
     if expression is not None:
         lines = [f"{target} = {expression}"]
-        if out.dtype.kind == "i" and not out.weak_type and eqn.primitive.name != "select":
+        if _is_checked(eqn):
             lines.append(f"if {_overflow(eqn, target)}: raise OverflowError")
         return lines
     writer.avals = [a.aval for a in eqn.invars]

@@ -169,8 +169,12 @@ class DotGeneral(Bilinear):
 
     def can_write(self, avals: Sequence[ShapedArray], *, dimension_numbers: DimensionNumbers) -> bool:
         """Whether the lowered expression can write its result into a given array, which lies in order."""
-        return not dimension_numbers[1][0] and len(dimension_numbers[0][0]) == 1 and [a.ndim for a in avals] == [2, 2]
+        return (
+            not dimension_numbers[1][0] and len(dimension_numbers[0][0]) == 1 and [a.ndim for a in avals] in _MATRICES
+        )
 
+
+_MATRICES = ([2, 2], [2, 1], [1, 2])
 
 dot_general = DotGeneral()
 

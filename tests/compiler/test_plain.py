@@ -139,16 +139,15 @@ def test_the_source_is_python() -> None:
     closed = trace(lambda x, v: [x + 0.1 * v, v - fnp.sin(x)], [aval_of(np.float64(1))] * 2)
     program = compiled.plain_program(compiled.optimize(closed))
     text = CountedLoop(0, 2).write_plain(program, ["x", "v"], lambda *args: args).text
+    assert text.splitlines()[0] == "def loop(x, v, order, _sin=_sin):"
     assert [line.strip() for line in text.splitlines()[1:]] == [
-        "for i in order:",
+        "for i in _repeat(None, len(order)):",
         "try:",
-        "a = 0.1 * v",
-        "b = x + a",
-        "c = _sin(x)",
-        "d = v - c",
+        "a = x + (0.1 * v)",
+        "b = v - _sin(x)",
         "except _raised:",
-        "b, d, = _step(x, v)",
-        "x, v = b, d",
+        "a, b, = _step(x, v)",
+        "x, v = a, b",
         "return (x, v)",
     ]
 
@@ -190,3 +189,43 @@ def test_a_loop_goes_on_through_infinity() -> None:
     assert last == np.inf
     assert np.isnan(ys[-50:]).all()
     assert np.isfinite(ys[:3]).all()
+
+
+def test_what_is_used_once_stands_where_it_is_used() -> None:
+    def step(x: Any, y: Any) -> list[Any]:
+        twice, guarded = x * y, fnp.log(y)
+        return [twice * twice - 1.0, fnp.where(x > 0.0, guarded, (x + y) ** 2)]
+
+    program = compiled.plain_program(compiled.optimize(trace(step, [aval_of(np.float64(1))] * 2)))
+    text = CountedLoop(0, 2).write_plain(program, ["x", "y"], lambda *args: args).text
+    lines = [line.strip() for line in text.splitlines()[3:]]
+    assert lines[:7] == [
+        "a = x * y",
+        "b = _log(y)",  # what is chosen between is computed in any case, as NumPy does
+        "c = (a * a) - 1.0",
+        "d = x > 0.0",
+        "e = x + y",
+        "f = e * e",
+        "g = b if d else f",
+    ]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_rows_are_read_in_the_order_of_the_steps(reverse: bool) -> None:
+    rows = np.arange(40.0).reshape(20, 2)[:, 0]  # not side by side
+
+    def step(h: Any, x: Any) -> Any:
+        return h * 0.9 + x[0] * x[1], None
+
+    last, _ = fgrad.lax.scan(step, 0.0, (rows, rows + 1), reverse=reverse)
+    h = 0.0
+    for x in rows[::-1] if reverse else rows:
+        h = h * 0.9 + x * (x + 1)
+    assert last == h
+    last, ys = fgrad.lax.scan(lambda h, x: (h * 0.9 + x, h), 0.0, rows, reverse=reverse)
+    h, expected = 0.0, []
+    for x in rows[::-1] if reverse else rows:
+        expected.append(h)
+        h = h * 0.9 + x
+    assert last == h
+    np.testing.assert_array_equal(ys, expected[::-1] if reverse else expected)
