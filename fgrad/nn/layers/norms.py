@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fgrad.numpy as fnp
-from fgrad import stop_gradient
+from fgrad.control.stop_gradient import stop_gradient
 from fgrad.core import Array
 from fgrad.errors import ArgumentError, ShapeError, message, public
 from fgrad.nn.normalization import standardize
