@@ -1,6 +1,6 @@
 """Neural networks: activations, initializers, losses and layers, as pure functions over pytrees of parameters."""
 
-from fgrad.nn import initializers, layers, losses
+from fgrad.nn import initializers, layers, losses, recurrent
 from fgrad.nn.activations import (
     celu,
     elu,
@@ -55,6 +55,7 @@ __all__ = [
     "mish",
     "one_hot",
     "prelu",
+    "recurrent",
     "relu",
     "relu6",
     "selu",
