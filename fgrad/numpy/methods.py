@@ -57,6 +57,16 @@ def _compress(self: Tracer, condition: Any, axis: Any = None, out: Any = None) -
     return indexing.compress(condition, self, axis, out)
 
 
+def _rounded(self: Tracer, ndigits: Any = None) -> Array:
+    """`round(x)`, an integer, or `round(x, ndigits)`, of a number without axes: NumPy's arrays have no others."""
+    aval = aval_of(self)
+    if aval.ndim:
+        what = f"round() takes a single number, not a traced {aval}."
+        raise TypeError(message(what, cure="Write x.round(decimals)."))
+    out = ufuncs.round(self, ndigits or 0)
+    return dtypes.astype(out, np.int64) if ndigits is None else out
+
+
 def _contains(self: Tracer, value: Any) -> bool:
     return bool(reductions.any(self == value))
 
@@ -133,6 +143,7 @@ install(
     var=reductions.var,
     __array_namespace__=namespace_of,
     __contains__=_contains,
+    __round__=_rounded,
 )
 install(
     T=property(manipulation.transpose, doc="The array with its axes in reverse order."),

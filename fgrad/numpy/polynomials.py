@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array, aval_of
+from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.creation import zeros_like
@@ -16,9 +18,12 @@ from fgrad.numpy.joining import concatenate
 from fgrad.numpy.manipulation import atleast_1d
 from fgrad.numpy.parts import operand, part, taken
 from fgrad.numpy.signals import convolve
+from fgrad.primitives.exponential import sqrt
 from fgrad.primitives.families import shape_of
+from fgrad.primitives.polynomial_roots import polynomial_roots
+from fgrad.primitives.shape import reduce_sum
 
-__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyint", "polymul", "polysub", "polyval"]
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
 
 def _row(p: Any, name: str) -> Array:
@@ -182,3 +187,83 @@ def poly(seq_of_zeros: Any) -> Array:
     for k in np.arange(shape_of(zeros)[0]):
         out = concatenate([out, np.zeros(1, dtype)], 0) - concatenate([np.zeros(1, dtype), out * taken(zeros, k, 0)], 0)
     return out
+
+
+def roots(p: Any, *, strip_zeros: bool = True) -> Array:
+    """`roots(p)`: the zeros of p[0]·xⁿ + … + p[n]; complex in any case for traced coefficients.
+
+    Simple zeros have derivatives, dr = −Σ dp[k]·rⁿ⁻ᵏ / p′(r); those of multiple ones are infinite.
+
+    Args:
+        p: the coefficients.
+        strip_zeros: leave out leading zeros, which can be seen only where values are known; else the first
+            coefficient must not be 0.
+
+    >>> roots([1.0, -3.0, 2.0])
+    array([2., 1.])
+    """
+    if not is_traced(p):
+        return np.roots(p)
+    x = _row(p, "roots")
+    value = x.concrete if type(x) is Tracer else np.asarray(x)
+    if strip_zeros and value is not None:
+        nonzero = np.flatnonzero(value)
+        x = part(x, 0, slice(int(nonzero[0]) if nonzero.size else len(value), None))
+    dtype = aval_of(x).dtype
+    x = as_dtype(x, dtype if dtype.kind in "fc" else np.dtype(np.float64))
+    return polynomial_roots(x) if shape_of(x)[0] else np.zeros(0, np.result_type(x.dtype, np.complex64))
+
+
+def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
+    """`polyfit(x, y, deg)`: the coefficients of the polynomial that fits points best, by least squares.
+
+    Differentiable in x, y and w.
+
+    Args:
+        x: where, of shape (m,).
+        y: values, of shape (m,) or (m, k).
+        deg: the degree.
+        rcond: singular values smaller than this share of the largest one count as 0; m times the precision by default.
+        full: return also residuals, rank, singular values and `rcond`.
+        w: factors of the residuals, of shape (m,).
+        cov: return also the covariance of the coefficients, scaled by χ² / (m − deg − 1); "unscaled": not scaled.
+
+    Returns:
+        The coefficients, of shape (deg + 1,) or (deg + 1, k), and what was asked for.
+
+    >>> polyfit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], 1).round(6)
+    array([2., 1.])
+    """
+    if not is_traced(x, y, w):
+        return np.polyfit(x, y, deg, rcond, full, w, cov)  # type: ignore[call-overload]
+    at, values = operand(x) + 0.0, operand(y) + 0.0
+    order = _order(deg, "polyfit") + 1
+    shape, given = shape_of(at), shape_of(values)
+    if len(shape) != 1 or not shape[0] or len(given) not in (1, 2) or given[0] != shape[0]:
+        what = f"polyfit: x has shape {shape} and y {given}; it takes a row and as many values, or rows of values."
+        raise TypeError(message(what))
+    matrix = at[:, None] ** np.arange(order - 1, -1, -1)
+    if w is not None:
+        factors = operand(w) + 0.0
+        if shape_of(factors) != shape:
+            raise TypeError(message(f"polyfit: w has shape {shape_of(factors)}, x {shape}; they must agree."))
+        matrix = matrix * factors[:, None]
+        values = values * (factors[:, None] if len(given) == 2 else factors)
+    linalg = import_module("fgrad.numpy.linalg")  # it is imported when it is first used
+    bound = shape[0] * float(np.finfo(aval_of(at).dtype).eps) if rcond is None else rcond
+    scale = sqrt(reduce_sum(matrix * matrix, axes=(0,)))
+    matrix = matrix / scale
+    found, residuals, rank, singular = linalg.lstsq(matrix, values, bound)
+    out = found / (scale[:, None] if len(given) == 2 else scale)
+    if full:
+        return out, residuals, rank, singular, bound
+    if not cov:
+        return out
+    covariance = linalg.inv(matrix.T @ matrix) / (scale[:, None] * scale)
+    if cov != "unscaled":
+        if shape[0] <= order:
+            what = f"polyfit: {shape[0]} points for {order} coefficients leave nothing to scale the covariance by."
+            raise ArgumentError(message(what, cure='Give more points, or cov="unscaled".'))
+        rest = residuals / (shape[0] - order)
+        return out, (covariance * rest if len(given) == 1 else covariance[:, :, None] * rest)
+    return out, covariance if len(given) == 1 else covariance[:, :, None]

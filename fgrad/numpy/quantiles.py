@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.control.stop_gradient import stop_gradient
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.axes import as_dtype, given, kept, reduced_axes
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
+from fgrad.numpy.reductions import aligned_weights
 from fgrad.primitives.comparison import eq, is_inf, is_nan, logical_and, lt, maximum, minimum, select
+from fgrad.primitives.cumulative import cumsum
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.index_keys import ARRAY, FULL
 from fgrad.primitives.indexing import gather
 from fgrad.primitives.rounding import ceil, floor, rint
 from fgrad.primitives.shape import broadcast_to, reduce_sum, reshape, transpose
-from fgrad.primitives.sorting import sort
+from fgrad.primitives.sorting import argsort, permute, sort
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 
@@ -153,15 +156,19 @@ def quantile(
         overwrite_input: means nothing for traced arrays.
         method: one of NumPy's names; between two elements `linear` interpolates.
         keepdims: leave the reduced axes, with length 1.
-        weights: refused for traced arrays.
+        weights: of the elements, of the shape of `a` or of its axes `axis`; for the method "inverted_cdf" alone, whose
+            result, an element, does not move with them.
 
     >>> quantile([1.0, 2.0, 4.0], 0.25)
     np.float64(1.5)
     """
     if type(a) is not Tracer and not is_traced(a, q, weights):
         return np.quantile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
-    refuse("quantile", out=out, weights=weights)
-    return _of_shares(as_operand(a), q, axis, method, keepdims, _interpolated)
+    refuse("quantile", out=out)
+    x = as_operand(a)
+    if weights is not None:
+        return _of_shares(x, q, axis, method, keepdims, _weighing(x, weights, axis))
+    return _of_shares(x, q, axis, method, keepdims, _interpolated)
 
 
 def _of_shares(x: Array, q: Any, axis: Any, method: Any, keepdims: Any, interpolated: Callable[..., Array]) -> Array:
@@ -180,6 +187,38 @@ def _of_shares(x: Array, q: Any, axis: Any, method: Any, keepdims: Any, interpol
         return result
     lengths = [1 if i in axes else n for i, n in enumerate(aval.shape)]
     return reshape(result, shape=(*shape_of(share), *lengths))
+
+
+def _weighing(x: Array, weights: Any, axis: Any, numbers: bool = False) -> Callable[..., Array]:
+    """Quantiles of weighted elements; where `numbers` is set, of those that are not NaN."""
+    shape, w = shape_of(x), as_operand(weights)
+    if not is_traced(w) and np.less(w, 0).any():
+        raise ArgumentError(message("the weights of a quantile must not be negative."))
+    w = broadcast_to(aligned_weights(w, shape, axis), shape=shape)
+
+    def weighted(x: Array, q: Array, axes: tuple[int, ...], method: str) -> Array:
+        if method != "inverted_cdf":
+            cure = 'Give method="inverted_cdf", or no weights.'
+            raise ArgumentError(message(f"`method` is {method!r}, which takes no weights.", cure=cure))
+        columns = _columns(x, axes)
+        order = argsort(columns, axis=0)
+        ordered = permute(columns, order, axis=0)
+        shares = stop_gradient(as_dtype(permute(_columns(w, axes), order, axis=0), np.float64))
+        if numbers:
+            shares = select(is_nan(ordered), 0.0, shares)
+        n, *rest = shape_of(ordered)
+        below = cumsum(shares, axis=0)
+        below = below / _row(below, n - 1)
+        below = select(eq(below, 0), -1.0, below)  # what weighs nothing is not the least element
+        level = reshape(q, shape=(*shape_of(q), 1, *[1] * len(rest)))
+        place = reduce_sum(as_dtype(lt(below, level), np.intp), axes=(len(shape_of(q)),))
+        out = _at_each(ordered, minimum(place, n - 1))
+        if not numbers:
+            return _spoilt(out, ordered)
+        missing = eq(reduce_sum(as_dtype(is_nan(ordered), np.intp), axes=(0,)), n)
+        return as_dtype(select(missing, np.nan, out), aval_of(out).dtype)
+
+    return weighted
 
 
 def percentile(
@@ -286,7 +325,9 @@ def nanquantile(
     x = as_operand(a)
     if aval_of(x).dtype.kind != "f" or 0 in shape_of(x):
         return quantile(x, q, axis, out, overwrite_input, method, given(keepdims) and keepdims, weights=weights)
-    refuse("nanquantile", out=out, weights=weights)
+    refuse("nanquantile", out=out)
+    if weights is not None:
+        return _of_shares(x, q, axis, method, keepdims, _weighing(x, weights, axis, numbers=True))
     return _of_shares(x, q, axis, method, keepdims, _interpolated_numbers)
 
 

@@ -441,7 +441,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False
         out = mean(x, axis, keepdims=keepdims)
         total: Array = as_dtype(np.asarray(count_items(None, aval.shape, axes)), aval_of(out).dtype)
     else:
-        w = _aligned_weights(as_operand(weights), aval.shape, axis)
+        w = aligned_weights(as_operand(weights), aval.shape, axis)
         dtype = np.result_type(aval.dtype, aval_of(w).dtype, *([np.float64] if aval.dtype.kind in "biu" else []))
         w = broadcast_to(as_dtype(w, dtype), shape=aval.shape)
         total = sum(w, axis, keepdims=keepdims)
@@ -449,7 +449,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False
     return (out, broadcast_to(total, shape=shape_of(out))) if returned else out
 
 
-def _aligned_weights(w: Array, shape: tuple[int, ...], axis: Any) -> Array:
+def aligned_weights(w: Array, shape: tuple[int, ...], axis: Any) -> Array:
     """Weights of the given axes alone, as weights that broadcast against the array."""
     if shape_of(w) == shape:
         return w

@@ -99,7 +99,8 @@ def _picked(rows: Array, positions: Array, size: Any, fill_value: Any) -> Array:
         fill = np.zeros((), dtype) if fill_value is None else as_operand(fill_value)
         return as_dtype(fill + np.zeros((*shape_of(positions), *shape_of(rows)[1:]), dtype), dtype)
     missing = ge(positions, n)
-    first = part(positions, 0, slice(0, 1)) if fill_value is None and shape_of(positions)[0] else 0
+    # Where none was chosen, any row will do to fill up with.
+    first = minimum(part(positions, 0, slice(0, 1)), n - 1) if fill_value is None and shape_of(positions)[0] else 0
     out = taken(rows, select(missing, first if fill_value is None else 0, positions), 0)
     if fill_value is None:
         return out

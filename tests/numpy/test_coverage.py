@@ -15,7 +15,6 @@ _MEMORY = "traced arrays are values: they have no memory to share, no strides an
 _OBJECTS = "matrices, records, characters and polynomial objects are not arrays of numbers"
 _PYTHON = "it is about Python or NumPy itself, not about arrays"
 _WRITES = "it writes into an argument"
-_EIGENVALUES = "to come: they are made of lstsq and eigvals of fgrad.numpy.linalg"
 
 LEFT_OUT = {
     **dict.fromkeys(
@@ -36,7 +35,6 @@ LEFT_OUT = {
         ["common_type", "min_scalar_type", "mintypecode", "sctypeDict", "typecodes", "ScalarType"], _PYTHON
     ),
     **dict.fromkeys(["ScalarType", "frompyfunc", "True_", "False_", "little_endian"], _PYTHON),
-    **dict.fromkeys(["polyfit", "roots"], _EIGENVALUES),
     **dict.fromkeys(["trapz", "in1d", "row_stack"], "NumPy has another name for it, and takes this one away"),
 }
 """What NumPy has and `fgrad.numpy` has not, with the reason."""
@@ -51,7 +49,6 @@ LEFT_OUT_OF_JAX = {
     **dict.fromkeys(["bfloat16", "int1", "int2", "int4", "uint1", "uint2", "uint4"], "NumPy has no such dtype"),
     **dict.fromkeys(["complex_", "float_", "ComplexWarning"], "NumPy 2 took these names away"),
     "frompyfunc": _PYTHON,
-    **dict.fromkeys(["polyfit", "roots"], _EIGENVALUES),
 }
 """What `jax.numpy` has and `fgrad.numpy` has not, besides its small floats (`float8_…`), which NumPy has not either."""
 

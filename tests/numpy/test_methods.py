@@ -176,3 +176,14 @@ def test_item_assignment_after_reading() -> None:
 
     with pytest.raises(ImmutableTracerError, match=r"x\.at\[index\]\.set"):
         fgrad.jit(f)(X)
+
+
+def test_rounding_by_python() -> None:
+    x = np.float64(2.567)
+    for run in (staged, online):
+        agree(round(x, 1), run(lambda x: round(x, 1), x))
+        got = run(round, x)
+        assert got == 3
+        assert np.asarray(got).dtype == np.int64
+    with pytest.raises(TypeError, match=r"round\(\) takes a single number, not a traced f64\[3\]"):
+        staged(round, np.ones(3))

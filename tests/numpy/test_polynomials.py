@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fgrad
 import fgrad.numpy as fnp
 from fgrad.errors import ArgumentError, ShapeError
+from fgrad.testing import check_grads
 from tests.numpy.against_numpy import agree, check, gradients, rows, staged
 
 P, Q = np.array([2.0, -1.0, 0.5, 3.0]), np.array([1.5, 2.0])
@@ -72,3 +74,64 @@ def test_refusals() -> None:
         staged(lambda p: fnp.polyder(p, -1), P)
     with pytest.raises(ArgumentError, match="2 constants for an integral of order 3"):
         staged(lambda p: fnp.polyint(p, 3, Q), P)
+
+
+class TestRoots:
+    P = np.array([1.0, -6.0, 11.0, -6.0])
+
+    def test_values(self) -> None:
+        np.testing.assert_allclose(fgrad.jit(fnp.roots)(self.P), np.roots(self.P))
+        assert fnp.roots(self.P).dtype == np.float64  # concrete: NumPy's own
+        assert fgrad.jit(fnp.roots)(np.array([2.0])).shape == (0,)
+
+    def test_derivatives(self) -> None:
+        jacobian = fgrad.jacfwd(lambda p: fnp.roots(p).real)(self.P)
+        zeros = np.roots(self.P)
+        wanted = [[-(r**k) / np.polyval(np.polyder(self.P), r) for k in (3, 2, 1, 0)] for r in zeros]
+        np.testing.assert_allclose(jacobian, wanted, rtol=1e-9)
+        check_grads(lambda p: fnp.roots(p).real.max(), (self.P,), order=2)
+        check_grads(lambda p: abs(fnp.roots(p)), (np.array([1.0, 1.0, 3.0]),), order=2)
+
+    def test_leading_zeros_are_left_out_where_they_are_seen(self) -> None:
+        padded = np.concatenate([[0.0, 0.0], self.P])
+        gradient = fgrad.grad(lambda p: fnp.roots(p).real.max())(padded)
+        np.testing.assert_allclose(gradient, [0, 0, *fgrad.grad(lambda p: fnp.roots(p).real.max())(self.P)])
+        assert fgrad.grad(lambda p: fnp.roots(p).real.sum())(np.zeros(2)).tolist() == [0, 0]
+
+    def test_rows(self) -> None:
+        rows = np.stack([self.P, self.P * [1, 1, 1, 0.5]])
+        batched = fgrad.jit(fgrad.vmap(fgrad.grad(lambda p: fnp.roots(p).real.max())))(rows)
+        np.testing.assert_allclose(batched[1], fgrad.grad(lambda p: fnp.roots(p).real.max())(rows[1]))
+
+
+class TestPolyfit:
+    X = np.array([0.0, 1.0, 2.0, 3.5, 4.0])
+    Y = np.array([1.0, 2.0, 0.0, 5.0, 7.0])
+    W = np.array([1.0, 0.5, 2.0, 1.0, 1.5])
+
+    @pytest.mark.parametrize("options", [{}, {"cov": True}, {"cov": "unscaled"}, {"full": True}])
+    @pytest.mark.parametrize("columns", [False, True])
+    def test_values(self, options: Any, columns: bool) -> None:
+        y = np.stack([self.Y, self.Y**2], 1) if columns else self.Y
+        wanted = np.polyfit(self.X, y, 2, w=self.W, **options)
+        got = fgrad.jit(lambda x, y, w: fnp.polyfit(x, y, 2, w=w, **options))(self.X, y, self.W)
+        if not options:
+            wanted, got = (wanted,), (got,)
+        for a, b in zip(got, wanted, strict=True):
+            assert np.shape(a) == np.shape(b)
+            np.testing.assert_allclose(a, b, rtol=1e-8)
+
+    def test_derivatives(self) -> None:
+        check_grads(lambda x, y, w: fnp.polyfit(x, y, 2, w=w), (self.X, self.Y, self.W), order=1)
+        check_grads(lambda x, y: fnp.polyfit(x, y, 1, cov=True)[1], (self.X, self.Y), order=1)
+        check_grads(lambda y: np.polyfit(self.X, y, 1), (self.Y,), order=2)
+
+    def test_refusals(self) -> None:
+        with pytest.raises(TypeError, match=r"polyfit: x has shape \(5,\) and y \(4,\)"):
+            fgrad.jit(lambda y: fnp.polyfit(self.X, y, 1))(self.Y[:4])
+        with pytest.raises(TypeError, match=r"polyfit: w has shape \(4,\), x \(5,\)"):
+            fgrad.jit(lambda y: fnp.polyfit(self.X, y, 1, w=self.W[:4]))(self.Y)
+        with pytest.raises(ValueError, match="polyfit: 2 points for 2 coefficients leave nothing"):
+            fgrad.jit(lambda y: fnp.polyfit(self.X[:2], y, 1, cov=True))(self.Y[:2])
+        with pytest.raises(ValueError, match="the order is -1"):
+            fgrad.jit(lambda y: fnp.polyfit(self.X, y, -1))(self.Y)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fgrad
+import fgrad.numpy as fnp
 from fgrad.errors import ArgumentError
 from fgrad.numpy import quantiles
 from fgrad.numpy.quantiles import median, percentile, quantile
@@ -87,8 +88,6 @@ def test_bad_arguments() -> None:
         staged(lambda x: quantile(x, 1.5), np.ones(3))
     with pytest.raises(ArgumentError, match="`method` is 'best'"):
         staged(lambda x: quantile(x, 0.5, method="best"), np.ones(3))
-    with pytest.raises(ArgumentError, match="does not take `weights`"):
-        staged(lambda x: quantile(x, 0.5, weights=np.ones(3)), np.ones(3))
     for f in (median, lambda x: quantile(x, 0.5)):
         with pytest.raises(ArgumentError, match="of no elements"):
             staged(f, np.ones((2, 0)))
@@ -117,3 +116,32 @@ def test_gradients_without_nans() -> None:
     np.testing.assert_array_equal(found, expected)
     rows(lambda x: quantiles.nanquantile(x, 0.3, 0), HOLES[[0, 2, 3]])
     rows(lambda x: quantiles.nanmedian(x, 1), HOLES[[0, 2, 3]])
+
+
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+@pytest.mark.parametrize("q", [0.4, np.array([0.0, 0.3, 1.0])])
+def test_weights(name: str, q: Any) -> None:
+    x = np.array([[3.0, 1.0, 2.0, 5.0], [0.5, 4.0, 2.5, 1.0]])
+    w = np.array([0.0, 2.0, 1.0, 0.5])
+    options = {"axis": 1, "weights": w, "method": "inverted_cdf"}
+    if name == "nanquantile":
+        x[0, 3] = np.nan
+    ours, numpys = getattr(fnp, name), getattr(np, name)
+    wanted = numpys(x, q, **{**options, "weights": np.stack([w, w])})  # NumPy's nanquantile wants them for every row
+    np.testing.assert_array_equal(fgrad.jit(lambda x: ours(x, q, **options))(x), wanted)
+    np.testing.assert_array_equal(fgrad.vmap(lambda x: ours(x, q, **{**options, "axis": 0}), out_axes=-1)(x), wanted)
+    full = {"weights": np.stack([w, w[::-1]]), "method": "inverted_cdf"}
+    np.testing.assert_array_equal(
+        fgrad.jit(lambda x, w: ours(x, q, **{**full, "weights": w}))(x, full["weights"]), numpys(x, q, **full)
+    )
+    gradient = fgrad.grad(lambda x, w: ours(x, q, axis=1, weights=w, method="inverted_cdf").sum(), (0, 1))(x, w)
+    assert gradient[0].sum() == np.size(wanted)
+    assert not gradient[1].any()
+
+
+def test_weights_are_refused() -> None:
+    x = np.array([3.0, 1.0])
+    with pytest.raises(ValueError, match="`method` is 'linear', which takes no weights"):
+        fgrad.jit(lambda x: fnp.quantile(x, 0.5, weights=np.ones(2)))(x)
+    with pytest.raises(ValueError, match="the weights of a quantile must not be negative"):
+        fgrad.jit(lambda x: fnp.percentile(x, 50, weights=-np.ones(2), method="inverted_cdf"))(x)

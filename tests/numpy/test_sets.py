@@ -108,3 +108,8 @@ def test_without_a_value_a_size_is_needed(name: str) -> None:
     count = 1 if name == "unique" else 2
     with pytest.raises(ConcretizationTypeError, match=rf"{name}\(…, size=n\)"):
         fgrad.jit(getattr(fnp, name))(*[np.ones(3)] * count)
+
+
+def test_nothing_in_common_of_a_given_size() -> None:
+    assert fnp.intersect1d(np.array([3, 1]), np.array([2]), size=2).tolist() == [3, 3]
+    assert fnp.intersect1d(np.array([3, 1]), np.array([2]), size=2, fill_value=-1).tolist() == [-1, -1]
