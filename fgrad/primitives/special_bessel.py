@@ -76,6 +76,22 @@ class Bessel(Special):
         return 0.0, lambda: _slope(kind, out, x, lambda step: bessel(v + step, x, kind=kind))
 
 
+_LARGE = 1e6
+"""From here on SciPy's functions of higher order lose digits, and fail in the end."""
+
+_TINY = 1e-160
+"""Up to here a function of order 2 and more, of the first kind, is 0; SciPy's fail."""
+
+
+def _upwards(kind: str, x: Any, order: int) -> Any:
+    """From the orders 0 and 1 on, which is stable where x is larger than the order (DLMF 10.6.1, 10.29.1)."""
+    below, current = [scipy_function(_SINGLE[kind].format(n))(x) for n in (0, 1)]
+    sign_below, sign_current = (-1, 1) if kind in ("j", "y") else (1, 1 if kind in ("k", "ke") else -1)
+    for n in range(1, order):
+        below, current = current, sign_below * below + sign_current * (2 * n / x) * current
+    return current
+
+
 class BesselOfOrder(Special):
     """`bessel_of_order(x, kind=, order=)`: a Bessel function of a whole order."""
 
@@ -89,7 +105,14 @@ class BesselOfOrder(Special):
     def compute(self, *xs: Any, kind: str, order: int) -> Any:
         if order in (0, 1):
             return scipy_function(_SINGLE[kind].format(order))(*xs)
-        return scipy_function(_GENERAL[kind])(order, *xs)
+        x = np.asarray(xs[0])
+        if kind in ("j", "i", "ie"):
+            x = np.where(np.abs(x) < _TINY, 0, x)
+        out = np.asarray(scipy_function(_GENERAL[kind])(order, x))
+        large = np.abs(x) > _LARGE
+        if order > 1 and kind != "i" and large.any():
+            out[large] = _upwards(kind, x[large], order)
+        return out
 
     def derivative(self, out: Array, x: Array, *, kind: str, order: int) -> Array:
         def near(step: int) -> Array:

@@ -39,7 +39,7 @@ class Logit(Special):
     function, samples = "logit", floats(0.1, 0.9, hard=(0.6, 1e-6))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / (x * (1 - x))
+        return 1 / x + 1 / (1 - x)
 
 
 class Xlogy(Special):
@@ -95,7 +95,7 @@ class KlDiv(Special):
         both_zero = logical_and(eq(x, 0), eq(y, 0))
         return (
             lambda: select(inside, _log_ratio(p, q), 0.0),
-            lambda: select(both_zero, 1.0, select(inside, (q - p) / q, 0.0)),
+            lambda: select(both_zero, 1.0, select(inside, select(lt(p, q / 2), 1 - p / q, (q - p) / q), 0.0)),
         )
 
 
@@ -130,7 +130,12 @@ class Boxcox1p(Special):
             zero = eq(x, -1)
             return _by_power(zero, log1p(select(zero, 0.0, x)), lmbda)
 
-        return lambda: pow(1 + x, lmbda - 1), by_lmbda
+        def by_x() -> Array:  # 1 + x rounds
+            small = lt(absolute(x), 0.5)
+            near, far = select(small, x, 0.0), select(small, 0.0, x)
+            return select(small, exp((lmbda - 1) * log1p(near)), pow(1 + far, lmbda - 1))
+
+        return by_x, by_lmbda
 
 
 def _by_power(at_zero: Array, height: Array, power: Array) -> Array:
@@ -210,8 +215,8 @@ _FALLBACKS = {
     "entr": lambda x: np.where(x < 0, -np.inf, np.where(x == 0, 0.0, -x * np.log(x))),
     "rel_entr": _rel_entr,
     "kl_div": lambda x, y: _rel_entr(x, y, more=True),
-    "boxcox": lambda x, k: np.where(x == 0, np.where(k > 0, -1 / k, -np.inf), _boxcox_of(np.log(x), k)),
-    "boxcox1p": lambda x, k: np.where(x == -1, np.where(k > 0, -1 / k, -np.inf), _boxcox_of(np.log1p(x), k)),
+    "boxcox": lambda x, k: np.where(x == 0, np.where(k > 0, -1 / k, -np.inf + 0 * k), _boxcox_of(np.log(x), k)),
+    "boxcox1p": lambda x, k: np.where(x == -1, np.where(k > 0, -1 / k, -np.inf + 0 * k), _boxcox_of(np.log1p(x), k)),
     "inv_boxcox": lambda y, k: np.where(k == 0, np.exp(y), np.exp(np.log1p(k * y) / k)),
     "inv_boxcox1p": lambda y, k: np.where(k == 0, np.expm1(y), np.expm1(np.log1p(k * y) / k)),
 }

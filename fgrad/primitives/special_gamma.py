@@ -30,7 +30,15 @@ class Gamma(Special):
     function, samples = "gamma", floats(0.5, 4, hard=(-0.5, -1.3, 12.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return out * digamma(x)
+        return out * _digamma_beside_poles(x)
+
+
+def _digamma_beside_poles(x: Array) -> Array:
+    """ψ(x), which keeps all digits next to its poles: ψ(1 − x) − π/tan(πx) for negative x."""
+    left = lt(x, 0)
+    y = select(left, x, -0.5)
+    phase = math.pi * (y - rint(y))
+    return select(left, digamma(1 - y) - math.pi * cos(phase) / sin(phase), digamma(select(left, 1.0, x)))
 
 
 class Loggamma(Special):
@@ -145,12 +153,12 @@ class RiemannZeta(Special):
 
     function = "zeta"
     samples = (
-        *[Sample(*s.args, order=0) for s in floats(1.5, 5, hard=(0.5, -1.5, -4.5, -7.0))],
-        *[Sample(*s.args, order=1) for s in floats(1.5, 5, hard=(0.5, -1.5))],
+        *[Sample(*s.args, order=0) for s in floats(1.5, 5, hard=(0.5, -0.1, -1.5, -7.0))],
+        *[Sample(*s.args, order=1) for s in floats(1.5, 5, hard=(0.5, -0.1))],
     )
 
     def compute(self, *xs: Any, order: int = 0) -> Any:
-        return zeta_derivative(xs[0], 1.0, order, _REFLECTED) if order else super().compute(*xs)
+        return zeta_derivative(np.minimum(xs[0], _FLAT), 1.0, order, _REFLECTED) if order else super().compute(*xs)
 
     def derivative(self, out: Array, x: Array, *, order: int = 0) -> Array:
         if order:
@@ -161,7 +169,10 @@ class RiemannZeta(Special):
         )
 
 
-_REFLECTED = -4.0
+_FLAT = 1100.0
+"""From here on ζ(x) is 1: 2⁻ˣ is 0."""
+
+_REFLECTED = -0.25
 """From here on to the left the derivative of ζ(x) is computed from ζ(1 − x)."""
 
 

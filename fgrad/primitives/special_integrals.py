@@ -13,8 +13,8 @@ import numpy as np
 
 from fgrad.core.aval import Array
 from fgrad.core.primitive import Sample, Zero
-from fgrad.primitives.comparison import eq, select
-from fgrad.primitives.exponential import exp, square
+from fgrad.primitives.comparison import eq, lt, select
+from fgrad.primitives.exponential import exp, log, square
 from fgrad.primitives.families import draw, floats
 from fgrad.primitives.special import Special, scipy_function, without_scipy
 from fgrad.primitives.special_bessel import refuse_derivative
@@ -127,7 +127,9 @@ class Spence(Special):
     function, samples = "spence", floats(0.2, 4, hard=(1.0, 1.4, 0.01, 30.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return -log1p_quotient(x - 1, order=0)
+        low = lt(x, 0.5)  # where x − 1 would round
+        y = select(low, x, 0.5)
+        return select(low, log(y) / (1 - y), -log1p_quotient(select(low, 1.0, x) - 1, order=0))
 
 
 class SineIntegral(Special):

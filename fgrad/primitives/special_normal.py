@@ -17,10 +17,11 @@ from fgrad.core.primitive import Sample
 from fgrad.primitives.comparison import gt, select
 from fgrad.primitives.exponential import exp, square
 from fgrad.primitives.families import complexes, floats
-from fgrad.primitives.special import Special, bell, erf
-from fgrad.primitives.special_quotients import dawson_derivative, erfcx_derivative
+from fgrad.primitives.rounding import absolute
+from fgrad.primitives.special import Special, bell, erf, scipy_function
+from fgrad.primitives.special_quotients import dawson_derivative, erfc_ratio_at, erfcx_derivative
 
-__all__ = ["dawsn", "erfcinv", "erfcx", "erfi", "log_ndtr", "ndtr", "ndtri", "owens_t", "wofz"]
+__all__ = ["dawsn", "erfc_ratio", "erfcinv", "erfcx", "erfi", "log_ndtr", "ndtr", "ndtri", "owens_t", "wofz"]
 
 _ROOT_2, _ROOT_PI, _ROOT_2PI = math.sqrt(2), math.sqrt(math.pi), math.sqrt(2 * math.pi)
 
@@ -77,7 +78,31 @@ class Ndtr(Special):
     function, samples = "ndtr", floats(-3, 3, hard=(0.0, -6.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return bell(x / _ROOT_2) / _ROOT_2PI
+        return _density(x)
+
+
+def _density(x: Array) -> Array:
+    """That of a standard normal number; 0 far out, so that no derivative is a product of 0 with infinity."""
+    far = gt(absolute(x), _FAR)
+    return exp(square(select(far, _FAR, x)) / -2) / _ROOT_2PI
+
+
+_FAR = 64.0
+
+
+class ErfcRatio(Special):
+    """`erfc_ratio(x, order=)`: iⁿerfc(x)/iⁿ⁻¹erfc(x), of repeated integrals of `erfc`, n = order ≥ 1, for x ≥ 0.
+
+    2·erfc_ratio(x, order=1) is minus the derivative of log erfcx(x).
+    """
+
+    samples = tuple(Sample(*s.args, order=n) for n in (1, 2) for s in floats(0, 4, hard=(0.9, 1.1, 30.0)))
+
+    def compute(self, *xs: Any, order: int) -> Any:
+        return erfc_ratio_at(scipy_function("erfcx")(xs[0]), xs[0], order)
+
+    def derivative(self, out: Array, x: Array, *, order: int) -> Array:
+        return 2 * out * (order * out - (order + 1) * erfc_ratio(x, order=order + 1))
 
 
 class LogNdtr(Special):
@@ -88,8 +113,8 @@ class LogNdtr(Special):
     def derivative(self, out: Array, x: Array) -> Array:
         right = gt(x, 0)
         y = select(right, x, 0.0)
-        beyond = bell(y / _ROOT_2) / _ROOT_2PI / ndtr(y)
-        return select(right, beyond, math.sqrt(2 / math.pi) / erfcx(select(right, 0.0, x) / -_ROOT_2, order=0))
+        left = select(right, 0.0, x)
+        return select(right, _density(y) / ndtr(y), _ROOT_2 * erfc_ratio(left / -_ROOT_2, order=1) - left)
 
 
 class Ndtri(Special):
@@ -131,6 +156,7 @@ erfi = Erfi()
 erfcx = Erfcx()
 dawsn = Dawsn()
 ndtr = Ndtr()
+erfc_ratio = ErfcRatio()
 log_ndtr = LogNdtr()
 ndtri = Ndtri()
 owens_t = OwensT()

@@ -116,29 +116,55 @@ def erfcx_derivative(out: Any, x: Any, order: int) -> Any:
     """
     out, x = _wide(out, x)
 
-    def upwards(out: Any, x: Any) -> Any:
-        below, current = out, 1 / math.sqrt(math.pi) - x * out
-        for n in range(2, order + 1):
-            below, current = current, (below / 2 - x * current) / n
-        return current
-
-    def backwards(out: Any, x: Any) -> Any:
-        last = order + 3 * _TERMS
-        ratio = 1 / (x + np.sqrt(x * x + 2 * last))
-        for n in range(last - 1, 0, -1):
-            ratio = 1 / (2 * x + 2 * (n + 1) * ratio)
-            if n <= order:
-                out = out * ratio
-        return out
-
     with np.errstate(over="ignore"):
-        return (-2.0) ** order * math.factorial(order) * _chosen(x <= 1, upwards, backwards, out, x)
+        return (
+            (-2.0) ** order
+            * math.factorial(order)
+            * _chosen(
+                x <= 1,
+                lambda out, x: _upwards(out, x, order)[1],
+                lambda out, x: out * math.prod(_ratios(x, order)),
+                out,
+                x,
+            )
+        )
+
+
+def erfc_ratio_at(out: Any, x: Any, order: int) -> Any:
+    """iⁿerfc(x)/iⁿ⁻¹erfc(x) for n = order, given exp(x²)·erfc(x) as `out`."""
+
+    def near(out: Any, x: Any) -> Any:
+        below, current = _upwards(out, x, order)
+        return current / below
+
+    out, x = _wide(out, x)
+    return _chosen(x <= 1, near, lambda out, x: _ratios(x, order)[order - 1], out, x)
+
+
+def _upwards(out: Any, x: Any, order: int) -> tuple[Any, Any]:
+    """The last two of exp(x²)·iⁿerfc(x), n ≤ order (DLMF 7.18.7)."""
+    below, current = out, 1 / math.sqrt(math.pi) - x * out
+    for n in range(2, order + 1):
+        below, current = current, (below / 2 - x * current) / n
+    return below, current
+
+
+def _ratios(x: Any, order: int) -> list[Any]:
+    """iⁿerfc(x)/iⁿ⁻¹erfc(x) for n from 1 to `order`, by the continued fraction (DLMF 7.18.13)."""
+    last = order + 3 * _TERMS
+    ratio = 1 / (x + np.sqrt(x * x + 2 * last))
+    found = []
+    for n in range(last - 1, 0, -1):
+        ratio = 1 / (2 * x + 2 * (n + 1) * ratio)
+        if n <= order:
+            found.append(ratio)
+    return found[::-1]
 
 
 def dawson_derivative(out: Any, x: Any, order: int) -> Any:
     """Of Dawson's integral, whose value is `out`: by F′ = 1 − 2xF, or far out by its asymptotic series.
 
-    Between them, around 6, what the first one loses shows: some 10⁻¹⁴, 10⁻¹³ and 10⁻¹¹ for the first three orders.
+    Where they meet, around 6, what the first one loses shows: some 10⁻¹⁴, 10⁻¹² and 10⁻¹¹ for the first three orders.
     """
     out, x = _wide(out, x)
 
@@ -156,7 +182,4 @@ def dawson_derivative(out: Any, x: Any, order: int) -> Any:
             term = term * ((2 * k + 2 + order) * (2 * k + 1 + order) / ((4 * k + 4) * x * x))
         return total
 
-    return _chosen(np.abs(x) < _FAR + order / 2, direct, asymptotic, out, x)
-
-
-_FAR = 6.3
+    return _chosen(np.abs(x) < 6.3 + order / 2, direct, asymptotic, out, x)

@@ -226,7 +226,7 @@ def _bernoulli(count: int) -> tuple[float, ...]:
 def zeta_derivative(s: Any, q: Any, order: int, lowest: float = 1.0) -> Any:
     """The derivative of some order by s of ζ(s, q) = Σ (q + k)⁻ˢ, for s > 1 and q > 0, by the Euler-Maclaurin formula.
 
-    It continues the function to the left of 1, down to `lowest`, which is not below −4. What is summed is f(q + k),
+    It continues the function to the left of 1, down to `lowest`, which is not below −½. What is summed is f(q + k),
     f(t) = (−log t)ⁿ·t⁻ˢ, whose derivatives are polynomials in log t times powers of t.
     """
     s, q = (np.array(v, np.float64) for v in np.broadcast_arrays(s, q))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fgrad.core.aval import Array
+from fgrad.core.aval import Array, aval_of
 from fgrad.errors import ArgumentError, message, public
 from fgrad.primitives import special_hypergeometric
 from fgrad.scipy.special.operands import reals
@@ -79,4 +79,8 @@ def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: None = None, n_max:
     if diff_n is not None:
         what = "sph_harm_y does not take `diff_n`."
         raise ArgumentError(message(what, cure="Differentiate by theta and phi: fgrad.jvp, fgrad.jacfwd."))
-    return special_hypergeometric.sph_harm_y(*reals(n, m, theta, phi))
+    xs = reals(n, m, theta, phi)
+    for name, x in zip("nm", xs, strict=False):
+        if aval_of(x).dtype.kind not in "biu":
+            raise ArgumentError(message(f"sph_harm_y: {name} is {aval_of(x)}.", cure="It takes whole numbers there."))
+    return special_hypergeometric.sph_harm_y(*xs)

@@ -17,9 +17,17 @@ _FLOAT64 = np.dtype(np.float64)
 
 
 def real(x: Any) -> Array:
-    """An argument of a function of numbers, for a primitive."""
-    if type(x) is np.ndarray and x.dtype is _FLOAT64:
-        return x
+    """The argument of a function of a number, for a primitive. Python's numbers become NumPy's: they divide by 0."""
+    return x if type(x) is np.ndarray and x.dtype is _FLOAT64 else _strong(_number(x))
+
+
+def reals(*xs: Any) -> list[Array]:
+    """The arguments of a function of several numbers; Python's beside arrays take their precision."""
+    found = [_number(x) for x in xs]
+    return [_strong(x) for x in found] if all([aval_of(x).weak_type for x in found]) else found
+
+
+def _number(x: Any) -> Array:
     x = as_operand(x)
     aval = aval_of(x)
     if aval.dtype.kind not in "biufc":
@@ -27,9 +35,9 @@ def real(x: Any) -> Array:
     return x
 
 
-def reals(*xs: Any) -> list[Array]:
-    """The arguments of a function of several numbers."""
-    return [real(x) for x in xs]
+def _strong(x: Array) -> Array:
+    aval = aval_of(x)
+    return as_dtype(x, aval.dtype) if aval.weak_type else x
 
 
 def floating(x: Any) -> Array:
