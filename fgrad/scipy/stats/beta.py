@@ -11,9 +11,10 @@ from typing import Any
 
 from fgrad.core.aval import Array
 from fgrad.primitives.special import betainc
-from fgrad.primitives.special_inverse import betaincinv
+from fgrad.primitives.special_gamma import betaln
+from fgrad.primitives.special_inverse import betaincc, betaincinv
 from fgrad.scipy.stats.continuous import Continuous
-from fgrad.scipy.stats.logarithms import log_beta, times_log, times_log1p
+from fgrad.scipy.stats.logarithms import times_log, times_log1p
 from fgrad.scipy.stats.parameters import POSITIVE, parameters
 
 __all__ = ["beta"]
@@ -29,13 +30,13 @@ class Beta(Continuous):
         return 0.0, 1.0
 
     def _logpdf(self, y: Array, a: Array, b: Array) -> Array:
-        return times_log(a - 1, y) + times_log1p(b - 1, -y) - log_beta(a, b)
+        return times_log(a - 1, y) + times_log1p(b - 1, -y) - betaln(a, b)
 
     def _cdf(self, y: Array, a: Array, b: Array) -> Array:
         return betainc(a, b, y, order=(0, 0))
 
     def _sf(self, y: Array, a: Array, b: Array) -> Array:
-        return betainc(b, a, 1 - y, order=(0, 0))
+        return betaincc(a, b, y)
 
     def _ppf(self, q: Array, a: Array, b: Array) -> Array:
         return betaincinv(a, b, q)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from fgrad.core.aval import Array
+from fgrad.primitives.special_gamma import betaln
 from fgrad.scipy.stats.binom import log_binomial
 from fgrad.scipy.stats.discrete import Discrete
-from fgrad.scipy.stats.logarithms import log_beta
 from fgrad.scipy.stats.parameters import COUNT, POSITIVE, parameters
 
 __all__ = ["betabinom"]
@@ -28,7 +28,7 @@ class Betabinom(Discrete):
         return 0.0, shapes[0]
 
     def _logpmf(self, k: Array, n: Array, a: Array, b: Array) -> Array:
-        return log_binomial(n, k) + log_beta(k + a, n - k + b) - log_beta(a, b)
+        return log_binomial(n, k) + betaln(k + a, n - k + b) - betaln(a, b)
 
 
 betabinom = Betabinom.publish()

@@ -12,8 +12,10 @@ from typing import Any
 import fgrad.numpy as fnp
 from fgrad.core.aval import Array
 from fgrad.primitives.special import betainc
+from fgrad.primitives.special_gamma import betaln
+from fgrad.primitives.special_inverse import betaincc
 from fgrad.scipy.stats.discrete import Discrete
-from fgrad.scipy.stats.logarithms import log_beta, times_log, times_log1p
+from fgrad.scipy.stats.logarithms import times_log, times_log1p
 from fgrad.scipy.stats.parameters import COUNT, PROBABILITY, parameters
 
 __all__ = ["binom", "log_binomial"]
@@ -32,7 +34,7 @@ class Binom(Discrete):
         return log_binomial(n, k) + times_log(k, p) + times_log1p(n - k, -p)
 
     def _cdf(self, k: Array, n: Array, p: Array) -> Array:
-        return betainc(fnp.maximum(n - k, 1.0), k + 1, 1 - p, order=(0, 0))
+        return betaincc(k + 1, fnp.maximum(n - k, 1.0), p)
 
     def _sf(self, k: Array, n: Array, p: Array) -> Array:
         return betainc(k + 1, fnp.maximum(n - k, 1.0), p, order=(0, 0))
@@ -40,7 +42,7 @@ class Binom(Discrete):
 
 def log_binomial(n: Array, k: Array) -> Array:
     """The logarithm of n over k."""
-    return -fnp.log1p(n) - log_beta(n - k + 1, k + 1)
+    return -fnp.log1p(n) - betaln(n - k + 1, k + 1)
 
 
 binom = Binom.publish()

@@ -50,7 +50,7 @@ class gaussian_kde:  # noqa: N801 (SciPy's name)
 
     >>> kde = gaussian_kde([0.0, 1.0])
     >>> round(float(kde([0.5])[0]), 6)
-    0.518915
+    0.46598
     """
 
     dataset: Array

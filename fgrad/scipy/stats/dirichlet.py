@@ -53,8 +53,9 @@ def logpdf(x: Any, alpha: Any) -> Array:
     concentrations = fnp.where(valid, concentrations, 1.0)
     terms = times_log(concentrations - 1, fnp.where(inside, x, 0.5)) - lgamma(concentrations)
     out = fnp.sum(terms, 0) + lgamma(fnp.sum(fnp.where(valid, alpha, 1.0)))
-    out = fnp.where(inside, out, fnp.where(fnp.any(fnp.isnan(x), 0), np.nan, -np.inf))
-    return scalar(fnp.where(valid, out, np.nan))
+    out = fnp.where(inside, out, -np.inf)
+    known = fnp.logical_not(fnp.any(fnp.isnan(x), 0))
+    return scalar(fnp.where(fnp.logical_and(valid, known), out, np.nan))
 
 
 @public

@@ -9,10 +9,9 @@ import numpy as np
 
 import fgrad.numpy as fnp
 from fgrad.core.aval import Array
-from fgrad.primitives.special import lgamma
 from fgrad.scipy.stats.parameters import nowhere
 
-__all__ = ["exp_of", "log1mexp", "log_beta", "log_of", "times_log", "times_log1p"]
+__all__ = ["exp_of", "log1mexp", "log_of", "times_log", "times_log1p"]
 
 
 def log_of(p: Array, rest: Array | None = None) -> Array:
@@ -45,11 +44,6 @@ def log1mexp(u: Array) -> Array:
         log_of(-fnp.expm1(-fnp.where(small, u, 1.0))),
         fnp.log1p(-fnp.exp(-fnp.where(small, 1.0, u))),
     )
-
-
-def log_beta(a: Array, b: Array) -> Array:
-    """log B(a, b)."""
-    return lgamma(a) + lgamma(b) - lgamma(a + b)
 
 
 def times_log(c: Array, y: Array) -> Array:

@@ -14,10 +14,11 @@ import numpy as np
 import fgrad.numpy as fnp
 from fgrad.core.aval import Array
 from fgrad.errors import ShapeError, message, public
+from fgrad.numpy.axes import as_dtype
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.special import lgamma
 from fgrad.scipy.stats.logarithms import exp_of, times_log
-from fgrad.scipy.stats.parameters import numbers, scalar
+from fgrad.scipy.stats.parameters import real_dtype, scalar
 
 __all__ = ["logpmf", "multinomial", "pmf"]
 
@@ -39,7 +40,9 @@ def logpmf(x: Any, n: Any, p: Any) -> Array:
     >>> round(float(logpmf([1, 1], 2, [0.5, 0.5])), 6)
     -0.693147
     """
-    x, n, p = numbers("multinomial.logpmf", "xnp", [x, fnp.expand_dims(fnp.asarray(n), -1), p])
+    dtype = real_dtype("multinomial.logpmf", "xnp", [x, n, p])
+    x, n, p = [as_dtype(fnp.asarray(v), dtype) for v in (x, n, p)]
+    n = n[..., None]
     if not shape_of(p) or not shape_of(x):
         what = f"multinomial.logpmf of x of shape {shape_of(x)} and p of shape {shape_of(p)}."
         raise ShapeError(message(what, cure="The things are numbered by the last axis of both."))

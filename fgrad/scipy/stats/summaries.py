@@ -71,7 +71,7 @@ def mode(a: Any, axis: int | None = 0, nan_policy: str = "propagate", keepdims: 
 
 
 @public
-def rankdata(a: Any, method: str = "average", axis: int | None = None, *, nan_policy: str = "propagate") -> Array:
+def rankdata(a: Any, method: str = "average", *, axis: int | None = None, nan_policy: str = "propagate") -> Array:
     """`rankdata(a)`: the ranks of the elements, from 1 on. They have no derivatives but 0.
 
     Args:
