@@ -27,37 +27,114 @@ from fgrad.primitives.shape import convert_element_type, fit
 
 __all__ = ["matrix_function", "matrix_function_slope", "sylvester"]
 
-_PADE = (
-    64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0,
-    10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0,
-)  # fmt: skip
-_RADIUS = 5.371920351148152  # of the Padé approximant of degree 13, in double precision
+_COEFFICIENTS = {
+    5: (30240.0, 15120.0, 3360.0, 420.0, 30.0, 1.0),
+    9: (17643225600.0, 8821612800.0, 2075673600.0, 302702400.0, 30270240.0, 2162160.0, 110880.0, 3960.0, 90.0, 1.0),
+    13: (
+        64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0,
+        10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0,
+    ),
+}  # fmt: skip
+"""Of the Padé approximants, by degree."""
+
+_RADII = {5: 0.2539398330063230, 9: 2.097847961257068, 13: 5.371920351148152}
+"""Norms up to which they are right to double precision; and their derivatives for norms somewhat smaller, below."""
+
+_SLOPE_RADIUS = 4.74
 
 
 def _expm(a: Array) -> Array:
     """The exponential by a Padé approximant of A/2ˢ, squared s times; every matrix has its own s."""
-    n = a.shape[-1]
     if not a.size:
         return a.copy()
-    size = np.abs(a).sum(-2).max(-1)
-    ratio = np.where(np.isfinite(size), size, 0) / _RADIUS
-    squarings = np.ceil(np.log2(np.maximum(ratio, 1))).astype(int)
-    x = a * np.ldexp(a.real.dtype.type(1), -squarings)[..., None, None]
-    one = np.eye(n, dtype=a.dtype)
-    b = [a.real.dtype.type(c) for c in _PADE]
-    x2 = x @ x
-    x4 = x2 @ x2
-    x6 = x4 @ x2
-    odd = x @ (x6 @ (b[13] * x6 + b[11] * x4 + b[9] * x2) + b[7] * x6 + b[5] * x4 + b[3] * x2 + b[1] * one)
-    even = x6 @ (b[12] * x6 + b[10] * x4 + b[8] * x2) + b[6] * x6 + b[4] * x4 + b[2] * x2 + b[0] * one
-    out = np.linalg.solve(even - odd, even + odd)
-    for k in range(squarings.max(initial=0)):
+    size = _norms(a)
+    for degree in (5, 9):
+        if (size <= _RADII[degree]).all():
+            return _ratio(*_small(a, degree))
+    squarings = _squarings(size, _RADII[13])
+    out = _ratio(*_parts(_scaled(a, squarings), None)[:2])
+    for k in range(squarings.max()):
         left = squarings > k
         if left.all():
             out = out @ out
         else:
             out[left] = out[left] @ out[left]
     return out
+
+
+def _expm_slope(a: Array, t: Array) -> Array:
+    """The derivative of the exponential along T: that of the same approximant, and of the squarings.
+
+    Source: Al-Mohy and Higham, "Computing the Fréchet derivative of the matrix exponential, with an application to
+    condition number estimation" (2009), algorithm 6.4.
+    """
+    if not a.size:
+        return t.copy()
+    squarings = _squarings(_norms(a), _SLOPE_RADIUS)
+    odd, even, by_odd, by_even = _parts(_scaled(a, squarings), _scaled(t, squarings))
+    below = even - odd
+    out = np.linalg.solve(below, odd + even)
+    slope = np.linalg.solve(below, by_odd + by_even + (by_odd - by_even) @ out)
+    for k in range(squarings.max(initial=0)):
+        left = squarings > k
+        if left.all():
+            slope, out = out @ slope + slope @ out, out @ out
+        else:
+            x, y = out[left], slope[left]
+            slope[left], out[left] = x @ y + y @ x, x @ x
+    return slope
+
+
+def _norms(a: Array) -> Array:
+    """The largest column sums; 0 of what is not finite."""
+    size = np.abs(a).sum(-2).max(-1)
+    return np.where(np.isfinite(size), size, 0)
+
+
+def _squarings(size: Array, radius: float) -> Array:
+    out: Array = np.ceil(np.log2(np.maximum(size / radius, 1))).astype(int)
+    return out
+
+
+def _scaled(a: Array, squarings: Array) -> Array:
+    return a * np.ldexp(a.real.dtype.type(1), -squarings)[..., None, None] if squarings.any() else a
+
+
+def _ratio(odd: Array, even: Array) -> Array:
+    """The approximant from the odd and the even part of its numerator."""
+    return np.linalg.solve(even - odd, even + odd)
+
+
+def _small(a: Array, degree: int) -> tuple[Array, Array]:
+    """The odd and the even part of the numerator, of low degree."""
+    b = [a.real.dtype.type(c) for c in _COEFFICIENTS[degree]]
+    one, squared = np.eye(a.shape[-1], dtype=a.dtype), a @ a
+    odd, even, power = b[1] * one, b[0] * one, squared
+    for k in range(2, degree, 2):
+        odd, even = odd + b[k + 1] * power, even + b[k] * power
+        if k + 2 < degree:
+            power = power @ squared
+    return a @ odd, even
+
+
+def _parts(a: Array, t: Array | None) -> tuple[Array, ...]:
+    """The odd and the even part of the numerator of degree 13; and, unless it is `None`, their derivatives along t."""
+    b = [a.real.dtype.type(c) for c in _COEFFICIENTS[13]]
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    a2 = a @ a
+    a4 = a2 @ a2
+    a6 = a4 @ a2
+    high_odd, high_even = b[13] * a6 + b[11] * a4 + b[9] * a2, b[12] * a6 + b[10] * a4 + b[8] * a2
+    rest = a6 @ high_odd + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * one
+    even = a6 @ high_even + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * one
+    if t is None:
+        return a @ rest, even
+    t2 = a @ t + t @ a
+    t4 = a2 @ t2 + t2 @ a2
+    t6 = a4 @ t2 + t4 @ a2
+    by_rest = a6 @ (b[13] * t6 + b[11] * t4 + b[9] * t2) + t6 @ high_odd + b[7] * t6 + b[5] * t4 + b[3] * t2
+    by_even = a6 @ (b[12] * t6 + b[10] * t4 + b[8] * t2) + t6 @ high_even + b[6] * t6 + b[4] * t4 + b[2] * t2
+    return a @ rest, even, a @ by_rest + t @ rest, by_even
 
 
 def _each(name: str) -> Callable[[Array], Array]:
@@ -139,7 +216,10 @@ class MatrixFunctionSlope(Stacked):
             return sylvester.impl(x, x, t.astype(x.dtype))
         n = a.shape[-1]
         dtype = np.result_type(a.dtype, t.dtype)
-        found: Array = _FUNCTIONS[name](_blocks(a.astype(dtype), t.astype(dtype)))
+        a, t = a.astype(dtype, copy=False), t.astype(dtype, copy=False)
+        if name == "expm":
+            return _expm_slope(a, t)
+        found: Array = _FUNCTIONS[name](_blocks(a, t))
         return found[..., :n, n:]
 
     def shape(self, a: ShapedArray, t: ShapedArray, *, name: str) -> ShapedArray:

@@ -34,6 +34,7 @@ from fgrad.primitives.sorting import permute
 
 __all__ = ["lu", "order_of", "triangular_solve", "upper_triangle"]
 
+_FEW = 64  # matrices up to which exchanges are quicker one by one than one step of all at a time
 _SMALL = 48  # rows up to which a general solver for a whole stack is quicker than a triangular one for each matrix
 
 
@@ -205,11 +206,21 @@ def _eliminated(a: Array) -> tuple[Array, Array]:
 def order_of(pivots: Array, m: int) -> Array:
     """The order of rows after exchanges."""
     order = np.broadcast_to(np.arange(m), (*pivots.shape[:-1], m)).copy()
+    if pivots.size <= _FEW * pivots.shape[-1]:
+        for row in np.ndindex(pivots.shape[:-1]):
+            order[row] = _exchanged(list(range(m)), pivots[row].tolist())
+        return order
     for k in range(pivots.shape[-1]):
         chosen = pivots[..., k : k + 1].astype(np.intp)
         here = order[..., k : k + 1].copy()
         order[..., k : k + 1] = np.take_along_axis(order, chosen, -1)
         np.put_along_axis(order, chosen, here, -1)
+    return order
+
+
+def _exchanged(order: list[int], pivots: list[int]) -> list[int]:
+    for k, chosen in enumerate(pivots):
+        order[k], order[chosen] = order[chosen], order[k]
     return order
 
 

@@ -339,7 +339,17 @@ downhill is `z - lr * np.conj(grad(f)(z))`. Of a holomorphic function it is the 
 """,
     _MATRICES: """`eigh` and `svd` of matrices with repeated values: eigenvectors are not unique then. Where the
 cotangent does not ask for what is undefined, the derivative is right; where it does,
-`fgrad.errors.DegenerateWarning` says so, and the share that is undefined counts as 0.
+`fgrad.errors.DegenerateWarning` says so, and the share that is undefined counts as 0. A function V·g(Λ)·Vᵀ of a
+symmetric matrix that is written with `eigh` lacks what is off the diagonal within an eigenspace, and no warning can
+tell; `fgrad.scipy.linalg.funm(x, g, hermitian=True)` has derivatives, of every order, that are right there, too.
+`sqrtm`, `logm` and `expm` have them anyway.
+
+One triangle: what reads one triangle of a symmetric or Hermitian matrix is a function of that triangle, and its
+derivative by the other is exactly 0. These are `cholesky`, `cho_factor`, `eigh`, `eigvalsh` (the lower one, unless
+`upper`, `UPLO` or SciPy's `lower=False` say otherwise), `solve_triangular`, and
+`fgrad.scipy.linalg.solve(assume_a="sym", "her" or "pos")`. With `symmetrize_input=True`, or `hermitian=True` of
+functions of matrices, it is a function of the mean of both, and gradients are symmetric. `solve`, `inv`, `det` and
+`fgrad.implicit.linear_solve` read the whole matrix, whatever is said about it. On symmetric directions all agree.
 
 ## Accuracy
 

@@ -178,3 +178,9 @@ def test_sums_over_samples(name: str, count: int) -> None:
     for f in (lambda y: ours(y, x=x), lambda x: ours(y, x=x)):
         slope = fgrad.jvp(f, (x,), (x**2,))[1]
         np.testing.assert_allclose(slope, (f(x + 1e-6 * x**2) - f(x - 1e-6 * x**2)) / 2e-6, rtol=1e-6, atol=1e-7)
+
+
+def test_the_names_of_jax_and_autograd_are_there() -> None:
+    assert {"odeint", "trapezoid"} <= set(integrate.__all__)
+    jax = pytest.importorskip("jax.scipy.integrate")
+    assert {name for name in dir(jax) if not name.startswith("_")} <= set(integrate.__all__)

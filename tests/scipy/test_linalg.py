@@ -37,7 +37,7 @@ _LAPACK = "it is about LAPACK, BLAS or SciPy itself"
 
 LEFT_OUT = {
     **dict.fromkeys(["qr_delete", "qr_insert", "qr_update"], _WRITES),
-    **dict.fromkeys(["cho_solve_banded", "cholesky_banded", "eig_banded", "eigvals_banded", "solve_banded"], _BANDED),
+    **dict.fromkeys(["cho_solve_banded", "cholesky_banded", "eig_banded", "eigvals_banded"], _BANDED),
     **dict.fromkeys(["solveh_banded", "eigvalsh_tridiagonal"], _BANDED),
     **dict.fromkeys(["cossin", "ldl", "ordqz", "qz", "cdf2rdf", "rq", "matrix_balance"], _CHOICE),
     **dict.fromkeys(["null_space", "orth", "subspace_angles", "orthogonal_procrustes"], _CHOICE),
@@ -65,6 +65,13 @@ def test_every_function_of_scipy_is_there_or_left_out_for_a_reason() -> None:
 def test_every_function_of_jax_is_there() -> None:
     jax = pytest.importorskip("jax.scipy.linalg")
     assert not {n for n in names(jax) if not hasattr(linalg, n)}
+
+
+AUTOGRAD = ["sqrtm", "solve_banded", "solve_sylvester", "solve_triangular"]
+
+
+def test_every_function_that_autograd_differentiates_is_there() -> None:
+    assert not {n for n in AUTOGRAD if not hasattr(linalg, n)}
 
 
 def same(got: Any, expected: Any) -> None:
@@ -111,6 +118,7 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("solve_toeplitz", (V + np.array([5, 0, 0, 0]), B), {}),
     ("solve_toeplitz", ((V, V[::-1] * 2), V), {}),
     ("solve_circulant", (V, B), {}),
+    *[("solve_banded", (bands, A[: sum(bands) + 1], x), {}) for bands in ((1, 1), (0, 2), (2, 0)) for x in (V, B)],
     ("block_diag", (A, 3.0, V), {}),
     *[("toeplitz", xs, {}) for xs in ((V,), (V, B[:3, 0]), (Z[0],))],
     *[("hankel", xs, {}) for xs in ((V,), (V, B[:3, 0]))],
@@ -301,6 +309,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     (lambda: linalg.companion(V[:1]), ValueError, "vectors of at least 2 numbers"),
     (lambda: linalg.leslie(V, V), ValueError, "s must have one number less"),
     (lambda: linalg.convolution_matrix(V, 0), ValueError, "n must be a positive integer, got 0"),
+    (lambda: linalg.solve_banded((1, 1), A, V), ValueError, r"needs \(l, u\), shape \(l \+ u \+ 1, n\)"),
     (lambda: linalg.khatri_rao(A, B), ValueError, "two matrices of as many columns"),
     (lambda: linalg.funm(A, 3), TypeError, "expects a function"),
     (lambda: linalg.funm(A, np.sum), TypeError, "must be a function of every element"),
@@ -345,3 +354,13 @@ def test_nothing_warns_at_sane_arguments() -> None:
         warnings.simplefilter("error")
         online(linalg.logm, P)
         fgrad.grad(lambda a: linalg.logm(a).real.sum())(P)
+
+
+def test_banded_systems_in_rows() -> None:
+    many = np.stack([A[:3], A[1:] + 2, A[:3] * 3])
+    for f in (lambda ab: linalg.solve_banded((1, 1), ab, B), lambda ab: linalg.solve_banded((1, 1), ab, ab[1])):
+        same(fgrad.vmap(f)(many), np.stack([f(ab) for ab in many]))
+        same(
+            fgrad.jit(fgrad.vmap(fgrad.grad(lambda ab, f=f: f(ab).sum())))(many)[1],
+            fgrad.grad(lambda ab, f=f: f(ab).sum())(many[1]),
+        )

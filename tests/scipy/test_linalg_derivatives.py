@@ -53,6 +53,8 @@ WEIGHT = RNG.normal(size=(3, 3))
         (linalg.solve_sylvester, (A, P, WEIGHT)),
         (lambda a, q: linalg.solve_discrete_lyapunov(a / 20, q), (A, WEIGHT)),
         (lambda c, r, b: linalg.solve_toeplitz((c, r), b), (V + np.array([5.0, 0.0, 0.0]), V[::-1].copy(), B)),
+        (lambda a, b: linalg.solve_banded((1, 0), a, b), (A[:2] + 3, B)),
+        (lambda a, b: linalg.solve_banded((1, 1), a, b), (A[::-1] + 3, V)),
         (lambda a: linalg.qr(a, pivoting=True)[1], (TALL,)),
         (lambda a: linalg.polar(a)[1], (TALL,)),
         (lambda a: linalg.polar(a, "left")[0], (A,)),

@@ -7,7 +7,7 @@ Ordinary Differential Equations I" (1993), sections II.4 and II.6.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class _State(NamedTuple):
         t: the time.
         step: how far to go next.
         last: the time before.
-        dense: the five coefficients of the interpolation in between.
+        dense: the five coefficients of the interpolation in between; nothing where steps end at times of the output.
         count: steps since the last time of the output.
     """
 
@@ -73,7 +73,7 @@ class _State(NamedTuple):
     t: Array
     step: Array
     last: Array
-    dense: Array
+    dense: Any
     count: Array
 
 
@@ -86,17 +86,20 @@ def _combined(weights: tuple[float, ...], slopes: list[Array]) -> Array:
     return out
 
 
-def _attempt(f: Field, y: Array, slope: Array, t: Array, step: Array) -> tuple[Array, Array, Array, Array]:
-    """One step: the values at its end, their slope, the error, and the coefficients of the dense output."""
+def _attempt(f: Field, y: Array, slope: Array, t: Array, step: Array, dense: bool) -> tuple[Array, Array, Array, Any]:
+    """One step: the values at its end, their slope, the error, and, if asked for, the coefficients of the dense
+    output."""
     h, slopes = _like(step, y), [slope]
     for node, weights in zip(_NODES[1:], _STAGES[1:], strict=True):
         end = y + h * _combined(weights, slopes)
         slopes.append(f(end, t + node * step))
+    error = h * _combined(_ERROR, slopes)
+    if not dense:
+        return end, slopes[-1], error, ()
     change = end - y
     first = h * slopes[0] - change
     second = change - h * slopes[-1] - first
-    dense = fnp.stack([y, change, first, second, h * _combined(_DENSE, slopes)])
-    return end, slopes[-1], h * _combined(_ERROR, slopes), dense
+    return end, slopes[-1], error, fnp.stack([y, change, first, second, h * _combined(_DENSE, slopes)])
 
 
 def _like(t: Array, y: Array) -> Array:
@@ -146,10 +149,11 @@ def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
     Returns:
         An array of shape (m, n).
     """
-    slope = f(y0, ts[0])
-    count = np.zeros((), np.int64)
+    dense = ts.shape[0] > 2
+    slope, count = f(y0, ts[0]), np.zeros((), np.int64)
     step = _first_step(f, y0, slope, ts[0], ts[-1] - ts[0], tol)
-    start = _State(y0, slope, ts[0], step, ts[0], fnp.stack([y0, *[fnp.zeros_like(y0)] * 4]), count)
+    coefficients = fnp.stack([y0, *[fnp.zeros_like(y0)] * 4]) if dense else ()
+    start = _State(y0, slope, ts[0], step, ts[0], coefficients, count)
 
     def unfinished(carry: tuple[_State, Array]) -> Array:
         state, target = carry
@@ -158,30 +162,39 @@ def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
 
     def advance(carry: tuple[_State, Array]) -> tuple[_State, Array]:
         state, target = carry
-        y, slope, error, dense = _attempt(f, state.y, state.slope, state.t, state.step)
+        rest = target - state.t
+        step = state.step if dense else fnp.minimum(state.step, rest)
+        end = state.t + step if dense else fnp.where(state.step < rest, state.t + step, target)
+        y, slope, error, coefficients = _attempt(f, state.y, state.slope, state.t, step, dense)
         ratio = _size(error, tol.atol + tol.rtol * fnp.maximum(fnp.abs(state.y), fnp.abs(y)))
         ratio = fnp.astype(ratio, state.t.dtype)
         fine = ratio <= 1
-        factor = _SAFETY * fnp.where(ratio > 0, ratio, 1e-10) ** -0.2
-        # A step from which there is no return, over a pole, has an error that is not finite.
-        factor = fnp.where(fnp.isfinite(ratio), fnp.clip(factor, _SMALLEST, fnp.where(fine, _LARGEST, 1.0)), _SMALLEST)
         following = _State(
             fnp.where(fine, y, state.y),
             fnp.where(fine, slope, state.slope),
-            fnp.where(fine, state.t + state.step, state.t),
-            fnp.astype(fnp.minimum(state.step * factor, tol.hmax), state.t.dtype),
+            fnp.where(fine, end, state.t),
+            fnp.astype(fnp.minimum(step * _factor(ratio, fine), tol.hmax), state.t.dtype),
             fnp.where(fine, state.t, state.last),
-            fnp.where(fine, dense, state.dense),
+            fnp.where(fine, coefficients, state.dense) if dense else (),
             state.count + 1,
         )
         return following, target
 
     def until(state: _State, target: Array) -> tuple[_State, Array]:
         state, _ = while_loop(unfinished, advance, (state._replace(count=count), target))
+        reached = state.t >= target
+        if not dense:
+            return state, fnp.where(reached, state.y, np.nan)
         width = state.t - state.last
         where = (target - state.last) / fnp.where(width > 0, width, 1.0)
-        reached = state.t >= target
         return state, fnp.where(reached, _interpolated(state.dense, _like(where, y0)), np.nan)
 
     _, ys = scan(until, start, ts[1:])
     return fnp.concatenate([y0[None], ys])
+
+
+def _factor(ratio: Array, fine: Array) -> Array:
+    """What the next step is to be longer by, from the error in units of what is allowed."""
+    factor = _SAFETY * fnp.where(ratio > 0, ratio, 1e-10) ** -0.2
+    # A step from which there is no return, over a pole, has an error that is not finite.
+    return fnp.where(fnp.isfinite(ratio), fnp.clip(factor, _SMALLEST, fnp.where(fine, _LARGEST, 1.0)), _SMALLEST)

@@ -10,6 +10,7 @@ from numpy.linalg import LinAlgError as LinAlgError
 from fgrad.numpy.linalg import lstsq as lstsq
 from fgrad.numpy.linalg import norm as norm
 from fgrad.numpy.linalg import pinv as pinv
+from fgrad.scipy.linalg.banded import *
 from fgrad.scipy.linalg.equations import *
 from fgrad.scipy.linalg.factorizations import *
 from fgrad.scipy.linalg.functions import *

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import combinations, pairwise, permutations
 from typing import Any
 
 import numpy as np
 
+import fgrad.numpy as fnp
 from fgrad.api.jet import jet
+from fgrad.api.jit import jit
+from fgrad.api.linear import jvp
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.primitive import ZERO, Sample, is_linear_input
 from fgrad.errors import OutputTypeError, ShapeError, message
@@ -31,6 +35,7 @@ __all__ = ["spectral"]
 
 _TERMS = 8  # of the Taylor series that stands for a divided difference of close points
 _CLOSE = 0.2  # of the largest eigenvalue: from this distance on no series is tried
+_FAIR = 64  # units in the last place: a quotient with an error of no more is kept
 
 Fun = Callable[[Any], Any]
 
@@ -60,6 +65,8 @@ class Spectral(Stacked):
             return np.matmul(v * _values(fun, w)[..., None, :], back)
         weights = _divided_differences(fun, w, len(ts))
         turned = [back @ t @ v for t in ts]
+        if len(ts) == 1:
+            return v @ (weights * turned[0]) @ back
         letters = "abcdefghijklmnopqrstuvwxyz"[: len(ts) + 1]
         pairs = ",".join(f"...{x}{y}" for x, y in pairwise(letters))
         formula = f"...{letters},{pairs}->...{letters[0]}{letters[-1]}"
@@ -123,13 +130,17 @@ def _divided_differences(fun: Fun, w: Array, order: int) -> Array:
     for k in range(1, order + 1):
         points = [np.expand_dims(w, tuple(lead + j for j in range(k + 1) if j != i)) for i in range(k + 1)]
         value, error, gap = _quotients(points, value, error, eps, lead)
-        close = gap <= _CLOSE * np.abs(w).max(-1, initial=0).reshape(*w.shape[:-1], *(1,) * (k + 1))
-        chosen = np.stack([np.broadcast_to(x, value.shape)[close] for x in points])
-        series, series_error = _taylor(fun, chosen, eps)
-        better = series_error < error[close]
-        value = value.astype(np.result_type(value, series), copy=False)
-        value[close] = np.where(better, series, value[close])
-        error[close] = np.where(better, series_error, error[close])
+        reach = _CLOSE * np.abs(w).max(-1, initial=0).reshape(*w.shape[:-1], *(1,) * (k + 1))
+        equal = gap == 0
+        close = (gap <= reach) & ~equal & ~(error <= _FAIR * eps * np.abs(value))
+        for where, terms in ((equal, 0), (close, _TERMS)):
+            if where.any():
+                chosen = np.stack([np.broadcast_to(x, value.shape)[where] for x in points])
+                series, series_error = _taylor(fun, chosen, eps, terms)
+                better = series_error < error[where]
+                value = value.astype(np.result_type(value, series), copy=False)
+                value[where] = np.where(better, series, value[where])
+                error[where] = np.where(better, series_error, error[where])
     return value
 
 
@@ -152,22 +163,39 @@ def _quotients(points: Sequence[Array], value: Array, error: Array, eps: Any, le
     return out, np.where(np.isnan(bound), np.inf, bound), gap
 
 
-def _taylor(fun: Fun, points: Array, eps: Any) -> tuple[Array, Array]:
+def _taylor(fun: Fun, points: Array, eps: Any, count: int) -> tuple[Array, Array]:
     """Divided differences of close points, one along the first axis after the other, from the Taylor series at their
-    mean: Σ cₖ₊ₘ·hₘ, with the complete homogeneous polynomials hₘ of what the points differ from the mean by."""
-    k, center = len(points) - 1, points.mean(0)
-    symmetric = [np.ones_like(center), *[np.zeros_like(center) for _ in range(_TERMS)]]
+    mean: Σ cₖ₊ₘ·hₘ, with the complete homogeneous polynomials hₘ of what the points differ from the mean by, for m up
+    to `count`; 0 is enough for equal points."""
+    k, center = len(points) - 1, points.mean(0) if count else points[0]
+    symmetric = [np.ones_like(center), *[np.zeros_like(center) for _ in range(count)]]
     for x in points - center:
-        for m in range(1, _TERMS + 1):
+        for m in range(1, count + 1):
             symmetric[m] = symmetric[m] + x * symmetric[m - 1]
-    order = k + _TERMS
-    directions = [np.ones_like(center), *[np.zeros_like(center)] * (order - 1)]
     with np.errstate(all="ignore"):  # where the function is not smooth, the quotient is taken
-        _, derivatives = jet(fun, (center,), (directions,))
-        terms = [derivatives[k + m - 1] / math.factorial(k + m) * symmetric[m] for m in range(_TERMS + 1)]
+        derivatives = _derivatives(fun, center, k + count)
+        terms = [derivatives[k + m - 1] / math.factorial(k + m) * symmetric[m] for m in range(count + 1)]
         out = sum(reversed(terms[:-1]), terms[-1])
-        error = np.abs(terms[-1]) + np.abs(terms[-2]) + eps * np.abs(out)
+        error = eps * np.abs(out)
+        if count:
+            error = error + np.abs(terms[-1]) + np.abs(terms[-2])
     return out, np.where(np.isfinite(error), error, np.inf)
+
+
+def _derivatives(fun: Fun, x: Array, order: int) -> Sequence[Array]:
+    """Those of a function of every element, from the first on."""
+    if order == 1:
+        return [_slope(fun)(x)]
+    directions = [np.ones_like(x), *[np.zeros_like(x)] * (order - 1)]
+    found: Sequence[Array] = jet(fun, (x,), (directions,))[1]
+    return found
+
+
+@lru_cache(maxsize=64)
+def _slope(fun: Fun) -> Fun:
+    """The derivative at the eigenvalues, which is asked for most often, and always of as many."""
+    slope: Fun = jit(lambda x: jvp(fun, (x,), (fnp.ones_like(x),))[1])
+    return slope
 
 
 spectral = Spectral()
