@@ -8,6 +8,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from numpy import __array_namespace_info__ as __array_namespace_info__
 from numpy import array_repr as array_repr
 from numpy import array_str as array_str
 from numpy import bool as bool
@@ -100,6 +101,9 @@ from fgrad.numpy.statistics import *
 from fgrad.numpy.ufuncs import *
 from fgrad.numpy.updates import At as At
 from fgrad.numpy.updates import at as at
+
+__array_api_version__ = "2024.12"
+"""The version of the Python array API standard that this namespace follows."""
 
 if _TYPE_CHECKING:
     from fgrad.numpy import fft as fft

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer
-from fgrad.numpy.dispatch import as_operand, is_traced
+from fgrad.numpy.dispatch import as_operand, check_device, is_traced
 from fgrad.primitives.shape import convert_element_type
 from fgrad.primitives.shape import copy as copy_array
 
@@ -32,12 +32,13 @@ issubdtype = np.issubdtype
 promote_types = np.promote_types
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Array:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
     """`astype(x, dtype)`: the same values under another dtype; complex to real takes the real part.
 
     >>> astype(np.array([1.7, -1.7]), int)
     array([ 1, -1])
     """
+    check_device(device)
     if type(x) is not Tracer:
         out = np.asarray(x).astype(dtype, copy=copy)
         return out if isinstance(x, np.ndarray) else out[()]

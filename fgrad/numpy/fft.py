@@ -17,6 +17,7 @@ from fgrad.core.aval import Array, aval_of
 from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.dispatch import is_traced, refuse
+from fgrad.numpy.dtypes import astype
 from fgrad.numpy.manipulation import copy
 from fgrad.numpy.padding import pad
 from fgrad.numpy.parts import operand, part
@@ -47,8 +48,6 @@ __all__ = [
     "rfftn",
 ]
 
-fftfreq = np.fft.fftfreq
-rfftfreq = np.fft.rfftfreq
 
 _OPPOSITE = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
@@ -331,6 +330,26 @@ def _shifted(x: Any, axes: Any, sign: int) -> Array:
     shape = shape_of(a)
     along = tuple(range(len(shape))) if axes is None else normalize_axis_tuple(axes, len(shape))
     return roll(a, tuple([sign * (shape[i] // 2) for i in along]), along)
+
+
+def fftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Array:
+    """`fftfreq(n, d)`: the frequencies that belong to the results of `fft`, for n points at a distance d.
+
+    >>> fftfreq(4)
+    array([ 0.  ,  0.25, -0.5 , -0.25])
+    """
+    out = np.fft.fftfreq(n, 1.0, device) / d if is_traced(d) else np.fft.fftfreq(n, d, device)
+    return out if dtype is None else astype(out, dtype)
+
+
+def rfftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Array:
+    """`rfftfreq(n, d)`: the frequencies that belong to the results of `rfft`, for n points at a distance d.
+
+    >>> rfftfreq(4)
+    array([0.  , 0.25, 0.5 ])
+    """
+    out = np.fft.rfftfreq(n, 1.0, device) / d if is_traced(d) else np.fft.rfftfreq(n, d, device)
+    return out if dtype is None else astype(out, dtype)
 
 
 def fftshift(x: Any, axes: Any = None) -> Array:

@@ -13,7 +13,14 @@ import numpy as np
 
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer, install
-from fgrad.errors import ArgumentError, ImmutableTracerError, ShapeError, TracerAttributeError, message
+from fgrad.errors import (
+    ArgumentError,
+    ImmutableTracerError,
+    ShapeError,
+    TracerArrayConversionError,
+    TracerAttributeError,
+    message,
+)
 from fgrad.numpy import cumulative, dtypes, indexing, manipulation, products, rearranging, reductions, sorting, ufuncs
 from fgrad.primitives.shape import copy as copy_array
 
@@ -69,6 +76,12 @@ def _rounded(self: Tracer, ndigits: Any = None) -> Array:
 
 def _contains(self: Tracer, value: Any) -> bool:
     return bool(reductions.any(self == value))
+
+
+def _dlpack(self: Tracer, **options: Any) -> Any:
+    what = f"a traced {self.aval} has no memory to share by DLPack, in {self.interpreter.describe()}."
+    cure = "Stay with functions of fgrad.numpy, or hand the values out: fgrad.pure_callback."
+    raise TracerArrayConversionError(message(what, cure=cure))
 
 
 def _to_device(self: Tracer, device: str, /, *, stream: Any = None) -> Tracer:
@@ -144,6 +157,8 @@ install(
     __array_namespace__=namespace_of,
     __contains__=_contains,
     __round__=_rounded,
+    __dlpack__=_dlpack,
+    __dlpack_device__=_dlpack,
 )
 install(
     T=property(manipulation.transpose, doc="The array with its axes in reverse order."),

@@ -14,6 +14,7 @@ from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ShapeError, message
 from fgrad.numpy.axes import as_dtype, one_axis
 from fgrad.numpy.dispatch import as_operand, is_traced, refuse
+from fgrad.numpy.parts import part
 from fgrad.primitives import sorting
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.index_keys import FULL
@@ -22,39 +23,64 @@ from fgrad.primitives.indexing import gather
 __all__ = ["argpartition", "argsort", "lexsort", "partition", "searchsorted", "sort", "sort_complex"]
 
 
-def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Array:
-    """`sort(a, axis)`: the elements in ascending order, NaNs last.
-
-    Each element takes its derivative with it; elements that tie keep their order.
+def sort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None, descending: bool = False
+) -> Array:
+    """`sort(a, axis)`: the elements in ascending order; NaNs come last.
 
     Args:
         a: an array.
-        axis: the axis to sort along; all elements in a row, where it is `None`.
-        kind: the algorithm, for concrete arrays.
+        axis: the axis to sort along; `None` for all elements in a row.
+        kind: means nothing for traced arrays.
         order: refused for traced arrays.
         stable: elements that tie keep their order; traced arrays are always sorted so.
+        descending: the greatest first, as the array API has it; NaNs come first then.
 
     >>> sort([3, 1, 2])
     array([1, 2, 3])
+    >>> sort([3, 1, 2], descending=True)
+    array([3, 2, 1])
     """
     if type(a) is ndarray or not is_traced(a):
-        return np.sort(a, axis, kind, order, stable=stable)
+        out = np.sort(a, axis, kind, order, stable=stable)
+        return np.flip(out, -1 if axis is None else axis) if descending else out
     refuse("sort", order=order)
     x, along = one_axis(as_operand(a), axis, of_numbers=False)
-    return sorting.sort(x, axis=along)
+    out = sorting.sort(x, axis=along)
+    return _backwards(out, along) if descending else out
 
 
-def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Array:
-    """`argsort(a, axis)`: the positions that put the elements in ascending order.
+def argsort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None, descending: bool = False
+) -> Array:
+    """`argsort(a, axis)`: the positions that put the elements in ascending order, or in descending order.
 
     >>> argsort([3, 1, 2])
     array([1, 2, 0])
+    >>> argsort([3, 1, 3], descending=True, stable=True)
+    array([0, 2, 1])
     """
     if type(a) is ndarray or not is_traced(a):
+        if descending:
+            return _falling(np.asarray(a), axis, kind, order, stable)
         return np.argsort(a, axis, kind, order, stable=stable)
     refuse("argsort", order=order)
     x, along = one_axis(as_operand(a), axis)
-    return sorting.argsort(x, axis=along)
+    if not descending:
+        return sorting.argsort(x, axis=along)
+    positions = _backwards(sorting.argsort(_backwards(x, along), axis=along), along)
+    return shape_of(x)[along] - 1 - positions
+
+
+def _backwards(x: Array, axis: int) -> Array:
+    return part(x, axis, slice(None, None, -1))
+
+
+def _falling(x: Any, axis: Any, kind: Any, order: Any, stable: Any) -> Any:
+    """Of the array read backwards the stable order, read backwards: elements that tie keep their order."""
+    x, axis = (x.reshape(-1), 0) if axis is None or not x.ndim else (x, axis)
+    positions = np.argsort(np.flip(x, axis), axis, kind, order, stable=stable)
+    return x.shape[axis] - 1 - np.flip(positions, axis)
 
 
 def sort_complex(a: Any) -> Array:

@@ -830,6 +830,17 @@ _FFT: dict[str, Entry] = {
     **dict.fromkeys(split("fft ifft rfft irfft hfft ihfft"), _transform()),
     **dict.fromkeys(split("fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn"), _transforms()),
     **dict.fromkeys(
+        split("fftfreq rfftfreq"),
+        each(
+            lambda a, b: call(6, Weak(0.1)),
+            lambda a, b: call(5),
+            lambda a, b: call(0),
+            lambda a, b: call(4.0),
+            lambda a, b: call(4, device="cpu"),
+            lambda a, b: call(4, device="gpu"),
+        ),
+    ),
+    **dict.fromkeys(
         split("fftshift ifftshift"), each(first, lambda a, b: call(a(2, 3), axes=1), lambda a, b: call(a(0)))
     ),
 }
@@ -845,7 +856,7 @@ NOT_NUMPYS: dict[str, dict[str, str]] = {
         "result_type": "it gives a dtype: tested in test_dtypes.py",
         "isscalar": "a traced array without axes is a scalar, as what it stands for may be",
         **dict.fromkeys(["at"], "functional updates are not NumPy's: tested in test_indexing.py"),
-        **dict.fromkeys(["sigmoid", "logsumexp"], "it is not NumPy's"),
+        **dict.fromkeys(["log_softmax", "logsumexp", "sigmoid", "softmax"], "it is not NumPy's"),
         **dict.fromkeys(["fill_diagonal", "place", "put", "put_along_axis"], _WRITES),
     },
     "linalg": {
@@ -867,6 +878,6 @@ OWN = {
         "save savez set_printoptions tri tril_indices triu_indices zeros"
     ),
     "linalg": [],
-    "fft": split("fftfreq rfftfreq"),
+    "fft": [],
 }
 """Functions that take no traced array, and are NumPy's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -187,7 +189,17 @@ def failure(ours: Callable[..., Any], traced: Traced) -> Any:
         return ours(*call.args, **call.kwargs)
 
     staged = run(fgrad.make_jaxpr(f), Call((traced.xs,), {}))
-    return staged if isinstance(staged, Exception) else run(fgrad.jit(f), Call((traced.xs,), {}))
+    error = staged if isinstance(staged, Exception) else run(fgrad.jit(f), Call((traced.xs,), {}))
+    if isinstance(error, Exception):
+        assert not list(frames_within_fgrad(error)), "the traceback shows frames of fgrad"
+    return error
+
+
+def frames_within_fgrad(error: Exception) -> Iterator[str]:
+    """What a user would see of fgrad in a traceback."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith(os.path.dirname(fgrad.__file__)):
+            yield f"{frame.filename}:{frame.lineno}"
 
 
 def compiled(ours: Callable[..., Any], good: list[tuple[str, Traced, Any]]) -> list[str]:
