@@ -29,10 +29,15 @@ MODULES = {
 FIRST_GRADIENT = """
 from benchmarks.libraries import LIBRARIES
 from benchmarks.workload import prepare
-from benchmarks.workloads.mlp import Mlp
-value, _ = prepare(Mlp(jitted=True), LIBRARIES[{name!r}](False))()
+from benchmarks.workloads.{model} import {workload}
+value, _ = prepare({workload}({size}), LIBRARIES[{name!r}](False))()
 print(float(value))
 """
+
+MODELS = {
+    "mlp": {"workload": "Mlp", "size": "jitted=True"},
+    "recurrent": {"workload": "Lstm", "size": "width=64"},
+}
 
 
 def fresh_process(code: str) -> float:
@@ -62,15 +67,24 @@ class Import(Workload):
 
 @dataclass(frozen=True, kw_only=True)
 class FirstGradient(Workload):
-    """A whole process: importing, tracing, compiling, running the jitted gradient of mlp.value_and_grad."""
+    """A whole process: importing, tracing, compiling, running the jitted gradient of a model, once."""
 
-    name, mode = "startup.first_gradient", "process"
+    model: str
+    mode = "process"
+
+    @property
+    def name(self) -> str:
+        return {"mlp": "startup.first_gradient", "recurrent": "startup.first_gradient_lstm"}[self.model]
 
     def inputs(self) -> tuple[()]:
         return ()
 
     def build(self, lib: Library, *inputs: Any) -> Call:
-        return partial(fresh_process, FIRST_GRADIENT.format(name=lib.name))
+        return partial(fresh_process, FIRST_GRADIENT.format(name=lib.name, model=self.model, **MODELS[self.model]))
 
 
-WORKLOADS = [Import(peers=tuple(peer for peer in PEERS if peer != "numpy")), FirstGradient()]
+WORKLOADS = [
+    Import(peers=tuple(peer for peer in PEERS if peer != "numpy")),
+    FirstGradient(model="mlp"),
+    FirstGradient(model="recurrent"),
+]

@@ -22,7 +22,7 @@ from fgrad.compiler.loops import Loop
 from fgrad.compiler.pieces import joined_pieces
 from fgrad.compiler.plain import is_plain, may_be_plain, plain_numbers, plain_program, typed_numbers
 from fgrad.compiler.plan import Plan, is_large, plan, without_buffers
-from fgrad.compiler.products import sums_of_products
+from fgrad.compiler.products import outer_products, sums_of_products
 from fgrad.compiler.scatters import scatter_into_sums
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
@@ -87,7 +87,7 @@ def _forget(filename: str) -> None:
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The passes from jaxpr to jaxpr."""
     program = scaled_weights(joined_pieces(simplify(inline(closed))))
-    return without_barriers(scatter_into_sums(sums_of_products(program)))
+    return without_barriers(scatter_into_sums(outer_products(sums_of_products(program))))
 
 
 def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequence[str] | None = None) -> Compiled:

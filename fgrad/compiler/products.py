@@ -1,4 +1,5 @@
-"""Products: the sum of a broadcast product is a product of matrices, which never holds all the terms at once."""
+"""Products: the sum of a broadcast product is a product of matrices, which never holds all the terms at once; a product
+that sums nothing is element-wise."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.elementwise import mul
 from fgrad.primitives.shape import reduce_sum, reshape, transpose
 
-__all__ = ["sums_of_products"]
+__all__ = ["outer_products", "sums_of_products"]
 
 _PAIRWISE = 4096
 """Terms along the last axis up to which BLAS is as exact as NumPy, which adds those in pairs."""
@@ -114,3 +115,56 @@ class _Writer:
         out = Var(primitive.shape(*[a.aval for a in operands], **params))  # type: ignore[attr-defined]
         self.eqns.append(Equation(primitive, list(operands), [out], params, self.source))  # type: ignore[arg-type]
         return out
+
+
+def outer_products(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """Writes a `dot_general` that sums nothing as a broadcast product, the axes of its result in the order in which
+    they are wanted: it is computed together with what is done to it."""
+    jaxpr = closed.jaxpr
+    if not any(eqn.primitive is dot_general and _is_outer(eqn) for eqn in jaxpr.eqns):
+        return closed
+    uses = Counter(a for eqn in jaxpr.eqns for a in eqn.invars) + Counter(jaxpr.outvars)
+    turned = {eqn.invars[0]: eqn for eqn in jaxpr.eqns if eqn.primitive is transpose and uses[eqn.invars[0]] == 1}
+    eqns: list[Equation] = []
+    done: set[Var] = set()
+    for eqn in jaxpr.eqns:
+        if eqn.primitive is dot_general and _is_outer(eqn):
+            later = turned.get(eqn.outvars[0])
+            wanted = eqn if later is None else later
+            axes = None if later is None else later.params["axes"]
+            eqns += _outer_product(eqn, wanted.outvars[0], axes or tuple(range(eqn.outvars[0].aval.ndim)))
+            done.update(wanted.outvars)
+        elif not eqn.outvars or eqn.outvars[0] not in done:
+            eqns.append(eqn)
+    return ClosedJaxpr(Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars, eqns), closed.consts)
+
+
+def _is_outer(eqn: Equation) -> bool:
+    plain = not any(a.aval.weak_type or a.aval.dtype.kind == "b" for a in eqn.invars)
+    return plain and not eqn.params["dimension_numbers"][0][0]
+
+
+def _outer_product(eqn: Equation, out: Var, axes: Sequence[int]) -> list[Equation]:
+    """The equations of a product; `axes` are those of the `dot_general` in the order of the result's."""
+    x, y = eqn.invars
+    _, (x_rows, y_rows) = eqn.params["dimension_numbers"]
+    rows = len(x_rows)
+    x_order = [*x_rows, *(i for i in range(x.aval.ndim) if i not in x_rows)]
+    y_order = [*y_rows, *(i for i in range(y.aval.ndim) if i not in y_rows)]
+    free = x.aval.ndim - rows
+    places = [[*range(rows + free)], [*range(rows), *range(rows + free, rows + free + y.aval.ndim - rows)]]
+    eqns: list[Equation] = []
+    operands: list[Atom] = []
+    for operand, order, where in zip((x, y), (x_order, y_order), places, strict=True):
+        # Its axes in the order in which the result has them, and ones between.
+        at = {axes.index(place): axis for axis, place in zip(order, where, strict=True)}
+        moved = tuple([at[i] for i in sorted(at)])
+        first = min(at, default=len(axes))
+        shape = tuple([operand.aval.shape[at[i]] if i in at else 1 for i in range(first, len(axes))])
+        for primitive, params in ((transpose, {"axes": moved}), (reshape, {"shape": shape})):
+            if moved != tuple(range(len(moved))) if primitive is transpose else shape != operand.aval.shape:
+                var = Var(primitive.shape(operand.aval, **params))
+                eqns.append(Equation(primitive, [operand], [var], params, eqn.source))
+                operand = var
+        operands.append(operand)
+    return [*eqns, Equation(mul, operands, [out], {}, eqn.source)]

@@ -45,7 +45,8 @@ def scalar_expression(eqn: Equation, operands: Sequence[str]) -> str | None:
 def _choice(avals: Sequence[ShapedArray], out: ShapedArray, operands: Sequence[str]) -> str | None:
     if any((a.dtype, a.weak_type) != (out.dtype, out.weak_type) for a in avals[1:]):
         return None  # the other one would have to be converted
-    return f"{operands[1]} if {operands[0]} else {operands[2]}"
+    chosen = f"{operands[1]} if {operands[0]} else {operands[2]}"
+    return chosen if out.weak_type else f"({chosen})[()]"  # a number, where it is an argument that is an array
 
 
 def _quotient(atoms: Sequence[Atom], operands: Sequence[str]) -> str | None:

@@ -32,13 +32,25 @@ def _result_dtype(function: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return out
 
 
+class Transform(Linear):
+    """A transform, which NumPy writes into a given array."""
+
+    def fills(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return True
+
+
+def _into(expression: str, out: str | None) -> str:
+    return expression if out is None else f"{expression.removesuffix(')')}, out={out})"
+
+
 @lru_cache(maxsize=256)
-def _multiplicity(n: int, dtype: np.dtype[Any], after: int) -> Any:
+def _multiplicity(n: int, dtype: np.dtype[Any], after: int, more: float = 2.0) -> Any:
     """How often each frequency of half a spectrum stands in the whole: the first and a middle one once, others twice.
 
-    Of a shape that broadcasts against an array with `after` axes behind that of the frequencies.
+    Of a shape that broadcasts against an array with `after` axes behind that of the frequencies. `more` stands for the
+    two.
     """
-    weights = np.full(n // 2 + 1, 2, dtype)
+    weights = np.full(n // 2 + 1, more, dtype)
     weights[0] = 1
     if n % 2 == 0:
         weights[-1] = 1
@@ -51,7 +63,7 @@ def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.empty(0, dtype).real.dtype
 
 
-class Fft(Linear):
+class Fft(Transform):
     """`fft(x, axes=, inverse=, norm=)`: the complex transform along some axes, one after the other.
 
     y_k = f Σ_j x_j exp(∓2πi jk/n), where the factor f is 1, n^-½ or n^-1 as NumPy's `norm` says.
@@ -90,10 +102,13 @@ class Fft(Linear):
         expression = names[0]
         for axis in axes:
             expression = f"np.fft.{'ifft' if inverse else 'fft'}({expression}, axis={axis}, norm={norm!r})"
-        return expression
+        return _into(expression, out)
+
+    def fills(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return bool(params["axes"])
 
 
-class Rfft(Linear):
+class Rfft(Transform):
     """`rfft(x, axis=, norm=)`: the frequencies from 0 to n // 2 of the transform of n real numbers along an axis."""
 
     samples = (
@@ -117,18 +132,18 @@ class Rfft(Linear):
         # Re Σ_k ct_k exp(-2πi jk/n) is the inverse transform, without its factor, of conj(ct), each counted once.
         shape, ct = shape_of(x), conj(ct)
         n = shape[axis]
-        weights = _multiplicity(n, _real(aval_of(ct).dtype), len(shape) - axis - 1)
-        out = irfft(ct / weights, axis=axis, n=n, norm=_OPPOSITE[norm])
+        shares = _multiplicity(n, _real(aval_of(ct).dtype), len(shape) - axis - 1, 0.5)
+        out = irfft(ct * shares, axis=axis, n=n, norm=_OPPOSITE[norm])
         return (out if aval_of(out).dtype == x.aval.dtype else convert_element_type(out, dtype=x.aval.dtype),)
 
     def batch(self, size: int, xs: Sequence[Array], dims: Sequence[Any], *, axis: int, norm: str) -> tuple[Array, int]:
         return rfft(xs[0], axis=axis + (axis >= dims[0]), norm=norm), dims[0]
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axis: int, norm: str) -> str:
-        return f"np.fft.rfft({names[0]}, axis={axis}, norm={norm!r})"
+        return _into(f"np.fft.rfft({names[0]}, axis={axis}, norm={norm!r})", out)
 
 
-class Irfft(Linear):
+class Irfft(Transform):
     """`irfft(x, axis=, n=, norm=)`: the n real numbers whose transform has the n // 2 + 1 frequencies of `x`.
 
     The imaginary parts of the first, and of a middle frequency, do not count.
@@ -160,7 +175,7 @@ class Irfft(Linear):
         return irfft(xs[0], axis=axis + (axis >= dims[0]), n=n, norm=norm), dims[0]
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axis: int, n: int, norm: str) -> str:
-        return f"np.fft.irfft({names[0]}, {n}, axis={axis}, norm={norm!r})"
+        return _into(f"np.fft.irfft({names[0]}, {n}, axis={axis}, norm={norm!r})", out)
 
 
 fft = Fft()

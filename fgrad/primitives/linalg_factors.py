@@ -70,7 +70,7 @@ class Cholesky(Stacked):
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, upper: bool) -> Array:
         factor = adjoint(out) if upper else out
-        inverted = inverse(factor)
+        inverted = inverse(factor, lower=True)
         inner = product(inverted, from_triangle(ts[0], not upper), adjoint(inverted))
         slope = product(factor, triangle(inner, 0.5))
         return adjoint(slope) if upper else slope

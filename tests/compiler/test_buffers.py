@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from typing import Any
 
@@ -150,3 +151,17 @@ def test_callbacks_may_keep_what_they_see() -> None:
         g(np.full(2 * N, float(k)))
     for k, y in enumerate(seen):
         np.testing.assert_allclose(y, np.sin(float(k)))
+
+
+def test_many_calls_leave_nothing_behind() -> None:
+    f = fgrad.jit(fgrad.value_and_grad(lambda p: np.sum(np.sin(p["a"]) * p["b"])))
+    p = {"a": np.arange(10.0), "b": np.arange(10.0)}
+
+    def blocks(calls: int) -> int:
+        for _ in range(calls):
+            f(p)
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    before = blocks(200)
+    assert blocks(100_000) - before < 100

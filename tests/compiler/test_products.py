@@ -103,3 +103,32 @@ def test_sums_over_the_leading_axes_of_tall_arrays_are_products_with_ones() -> N
             assert "np.dot(np.ones(" in program.lower(x).as_text()
             np.testing.assert_array_equal(program(x), x.sum(axes))
             assert program(x).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "y"),
+    [
+        (np.multiply.outer, (3,), (4,)),
+        (lambda x, y: np.multiply.outer(x, y).T, (3,), (4,)),
+        (lambda x, y: fnp.einsum("ni,nj->nij", x, y), (5, 3), (5, 4)),
+        (lambda x, y: fnp.einsum("ni,jn->jin", x, y), (5, 3), (4, 5)),
+        (lambda x, y: fnp.einsum("ij,kl->kjli", x, y), (2, 3), (4, 5)),
+        (lambda x, y: fnp.einsum("nij,nk->kjin", x, y), (2, 3, 4), (2, 5)),
+        (lambda x, y: fnp.einsum(",ij->ji", x, y), (), (4, 5)),
+        (lambda x, y: fnp.einsum("ij,jk->ijk", x, y), (0, 3), (3, 2)),
+    ],
+)
+def test_products_that_sum_nothing_are_elementwise(f: Any, x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    given = rng.normal(size=x), rng.normal(size=y)
+    program = optimize(fgrad.make_jaxpr(f)(*given))
+    names = [eqn.primitive.name for eqn in program.eqns]
+    assert "dot_general" not in names
+    assert names.count("mul") == 1
+    np.testing.assert_array_equal(fgrad.jit(f)(*given), f(*given))
+
+
+def test_a_product_that_sums_nothing_is_computed_with_what_follows() -> None:
+    x, y = np.linspace(0.0, 1.0, 300), np.linspace(1.0, 2.0, 400)
+    text = fgrad.jit(lambda x, y: np.sin(np.multiply.outer(x, y))).lower(x, y).as_text()
+    assert text.count("_empty(") == 1

@@ -140,3 +140,14 @@ def test_refusals() -> None:
         staged(lambda x: fnp.fft.fft(x, out=np.ones(4, complex)), x)
     with pytest.raises(ShapeError, match="at least one axis"):
         staged(lambda x: fnp.fft.rfftn(x, axes=()), x)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [fnp.fft.rfft, lambda x: fnp.fft.irfft(x + 0j), lambda x: fnp.fft.fft2(x.reshape(2, -1) + 0j, norm="ortho")],
+)
+def test_large_results_are_written_into_kept_memory(transform: Any) -> None:
+    x = np.sin(np.arange(2.0**15))
+    compiled = fgrad.jit(transform)
+    assert "out=_empty(" in compiled.lower(x).as_text()
+    np.testing.assert_allclose(compiled(x), transform(x), rtol=1e-12, atol=1e-12)

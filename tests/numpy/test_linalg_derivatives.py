@@ -11,6 +11,7 @@ import pytest
 import fgrad
 import fgrad.numpy as fnp
 from fgrad.errors import DegenerateWarning
+from fgrad.primitives.linalg_solve import inverse
 from tests.numpy.against_numpy import gradients
 
 RNG = np.random.default_rng(5)
@@ -290,3 +291,16 @@ def test_sensitivities_of_solutions() -> None:
     x, adjoint = np.linalg.solve(a, b), np.linalg.solve(a.T, ct)
     np.testing.assert_allclose(by_b, adjoint, rtol=1e-12)
     np.testing.assert_allclose(by_a, -np.outer(adjoint, x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (31, 31), (2, 70, 70), (0, 5, 5), (0, 0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+def test_inverse_of_a_lower_triangle(shape: tuple[int, ...], dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    n = shape[-1]
+    a = (rng.uniform(-1, 1, shape) + n * np.eye(n)).astype(dtype)
+    a += np.triu(np.full(shape, np.nan, dtype), 1)  # is not read
+    out = inverse(a, lower=True)
+    assert out.dtype == dtype
+    np.testing.assert_array_equal(np.triu(out, 1), 0)
+    np.testing.assert_allclose(out @ np.tril(a), np.broadcast_to(np.eye(n), shape), atol=1e-5)
