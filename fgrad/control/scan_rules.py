@@ -7,20 +7,17 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fgrad.compiler.compiled import body_function, loop_function, loop_stacks
-from fgrad.compiler.inline import inline
-from fgrad.compiler.loops import CountedLoop
-from fgrad.compiler.simplify import simplify
-from fgrad.control.bodies import BodyPrimitive, feed, own, scalars, transpose_by_linearizing
+from fgrad.compiler.compiled import body_function
+from fgrad.control.bodies import BodyPrimitive, transpose_by_linearizing
 from fgrad.control.expansions import expand_scan
 from fgrad.control.recompute import without_stored_inputs
+from fgrad.control.scan_run import run_prepared
 from fgrad.control.scan_transpose import transposed_body
 from fgrad.core.aval import Array, ShapedArray
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, Var, eliminate_dead_code
 from fgrad.core.primitive import ZERO, Zero, instantiate, is_linear_input
 from fgrad.errors import JaxprError
 from fgrad.primitives.shape import move_axis
-from fgrad.transforms.afterwards import split_afterwards
 from fgrad.transforms.invariant import dependent, split_invariant
 from fgrad.transforms.jaxprs import (
     batch_jaxpr,
@@ -31,10 +28,8 @@ from fgrad.transforms.jaxprs import (
     to_front,
     zeros_like,
 )
-from fgrad.transforms.rowwise import over_rows, split_rows
-from fgrad.transforms.turned import turned_factors
 
-__all__ = ["linearize_scan", "run_loop", "scan_p"]
+__all__ = ["linearize_scan", "scan_p"]
 
 Mask: TypeAlias = tuple[bool, ...]
 Tangents: TypeAlias = Sequence[Array | Zero]
@@ -172,116 +167,6 @@ def _listed(avals: Sequence[ShapedArray]) -> str:
 
 def _nz(ts: Tangents) -> Mask:
     return tuple(t is not ZERO for t in ts)
-
-
-def run_prepared(
-    jaxpr: ClosedJaxpr,
-    consts: Sequence[Array],
-    init: Sequence[Array],
-    xs: Sequence[Array],
-    length: int,
-    reverse: bool,
-) -> list[Array]:
-    """Runs the loop of a scan; what needs no carry, such as the product of all rows with a matrix, is computed first.
-
-    What it takes is at most 64 MiB.
-    """
-    split = split_rows(jaxpr, len(consts), len(init)) if length >= _MANY_ROWS else None
-    if split is None or not split.fits(length):
-        return _run_split(jaxpr, consts, init, xs, length, reverse)
-    program = over_rows(split.rows, len(consts), length)
-    passed = body_function(program, length)(*feed(consts, jaxpr.in_avals), *xs)
-    return _run_split(split.inner, consts, init, [*passed, *(xs[i] for i in split.used)], length, reverse)
-
-
-@cached
-def _simplified(jaxpr: ClosedJaxpr) -> ClosedJaxpr:
-    """The body without what is computed twice."""
-    return simplify(inline(jaxpr))
-
-
-def _run_split(
-    jaxpr: ClosedJaxpr,
-    consts: Sequence[Array],
-    init: Sequence[Array],
-    xs: Sequence[Array],
-    length: int,
-    reverse: bool,
-) -> list[Array]:
-    """Runs the loop of a scan; what is only stacked, and not needed to go on, is computed after it."""
-    split = split_afterwards(_simplified(jaxpr), len(consts), len(init)) if length >= _MANY_ROWS else None
-    if split is None or not split.fits(length):
-        return run_loop(jaxpr, consts, init, xs, length, reverse)
-    outs = run_loop(split.loop, consts, init, xs, length, reverse, split.before)
-    carry, stacks = outs[: len(init)], outs[len(init) :]
-    count = len(split.loop.jaxpr.outvars) - len(init)
-    sources = {"loop": stacks, "before": stacks[count:]}
-    if split.rest.jaxpr.outvars:
-        program = over_rows(split.rest, len(consts), length)
-        given = [*xs, *stacks[: split.taken], *sources["before"]]
-        rest = body_function(program, length)(*feed(consts, jaxpr.in_avals), *given)
-        sources["rest"] = own(rest, given)
-    taken: set[int] = set()
-    ys: list[Array] = []
-    for place, i in split.places:
-        y = sources[place][i]
-        memory = id(y if y.base is None else y.base)
-        ys.append(y.copy() if memory in taken else y)
-        taken.add(memory)
-    return [*carry, *ys]
-
-
-_MANY_ROWS = 8
-
-
-def run_loop(
-    jaxpr: ClosedJaxpr,
-    consts: Sequence[Array],
-    init: Sequence[Array],
-    xs: Sequence[Array],
-    length: int,
-    reverse: bool,
-    before: Sequence[tuple[int, int]] = (),
-) -> list[Array]:
-    """Runs the loop of a scan with NumPy.
-
-    Args:
-        jaxpr: the body.
-        consts, init, xs, length, reverse: as for `scan`.
-        before: carries that are wanted as they are before each step, by their number, and the stacks of the same
-            carries after the step. These stacks follow the others, and share their memory.
-
-    Returns:
-        The last carry, and the stacks. They own their memory, but for those in `before`.
-    """
-    turned = turned_factors(jaxpr, len(consts)) if length >= _MANY_ROWS else None
-    if turned is not None:
-        jaxpr, consts = turned.jaxpr, turned.constants([*consts])
-    count = len(init)
-    avals = jaxpr.in_avals
-    fed = feed(consts, avals)
-    carry: Sequence[Array] = feed(init, avals[len(consts) :])
-    rows = [x.tolist() if a.weak_type else x for x, a in zip(xs, avals[len(consts) + count :], strict=True)]
-    longer = {j for _, j in before}
-    wanted = [(length + (j in longer), a) for j, a in enumerate(jaxpr.out_avals[count:])]
-    blocks = loop_stacks(jaxpr, [ShapedArray((n, *a.shape), a.dtype) for n, a in wanted])
-    last, first = (slice(length), slice(1, None)) if reverse else (slice(1, None), slice(length))
-    stacks = [x[last] if j in longer else x for j, x in enumerate(blocks)]
-    order = range(length - 1, -1, -1) if reverse else range(length)
-    loop = loop_function(jaxpr, length, CountedLoop(len(consts), count))
-    for k, j in before:
-        blocks[j][length if reverse else 0] = carry[k]
-    stacks_before = [blocks[j][first] for _, j in before]
-    if loop is not None:
-        carry = loop(*fed, *carry, *rows, *stacks, order)
-        return [*own(carry, (*consts, *init)), *stacks, *stacks_before]
-    weak = [i for i, a in enumerate(avals[len(consts) : len(consts) + count]) if a.weak_type]
-    for i in order:
-        outs = jaxpr(*fed, *carry, *[x[i] for x in rows])
-        carry = scalars(outs[:count], weak)
-        for stack, y in zip(stacks, outs[count:], strict=True):
-            stack[i] = y
-    return [*own(carry, (*consts, *init)), *stacks, *stacks_before]
 
 
 @cached

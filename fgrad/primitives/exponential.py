@@ -200,7 +200,7 @@ class Logistic(Elementwise):
 
     def impl(self, x: Array, out: Any = None) -> Array:
         dtype = getattr(x, "dtype", None)
-        if np.iscomplexobj(x):
+        if type(x) is complex or (dtype is not None and dtype.kind == "c"):
             return 1 / (1 + np.exp(-x))
         if dtype is not None and (dtype.kind != "f" or dtype.itemsize < 4):
             narrow = np.exp.resolve_dtypes((dtype, None))[1]
@@ -241,9 +241,13 @@ class LogisticSlope(Elementwise):
     samples = floats(-3, 3, hard=(0.0, -0.0, 9.0))
 
     def impl(self, x: Array, out: Any = None) -> Array:
-        size = x if np.iscomplexobj(x) else np.abs(x, out=out)
-        power = np.exp(np.negative(size, out=out), out=out)
-        return np.divide(power, np.square(1 + power), out=out)
+        if type(x) is not np.ndarray or x.dtype.kind != "f" or not x.shape:
+            power = np.exp(-x if np.iscomplexobj(x) else -np.abs(x))
+            return power / np.square(1 + power)
+        y = np.abs(x, out=out)
+        np.exp(np.negative(y, out=y), out=y)
+        total = y + 1
+        return np.divide(y, np.square(total, out=total), out=y)
 
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         return exp.result_dtype(keys, avals)
@@ -252,7 +256,7 @@ class LogisticSlope(Elementwise):
         return -out * tanh(0.5 * x)
 
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
-        return avals[0].dtype == out.dtype
+        return out.dtype.kind == "f" and avals[0].dtype == out.dtype
 
 
 class Pow(Elementwise):

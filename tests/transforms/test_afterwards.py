@@ -10,7 +10,7 @@ import pytest
 import fgrad
 import fgrad.numpy as fnp
 from fgrad.compiler.simplify import simplify
-from fgrad.control import scan_rules
+from fgrad.control import scan_run
 from fgrad.core import aval_of, check_jaxpr
 from fgrad.transforms.afterwards import Afterwards, split_afterwards
 from fgrad.transforms.stage import trace
@@ -82,7 +82,7 @@ def test_python_numbers_are_not_stacked_among_other_types() -> None:
 
 
 def by_steps(monkeypatch: Any) -> None:
-    monkeypatch.setattr(scan_rules, "split_afterwards", lambda *args: None)
+    monkeypatch.setattr(scan_run, "split_afterwards", lambda *args: None)
 
 
 @pytest.mark.parametrize("length", [0, 3, 9, 40])

@@ -9,7 +9,7 @@ import pytest
 
 import fgrad
 import fgrad.numpy as fnp
-from fgrad.control import scan_rules
+from fgrad.control import scan_run
 from fgrad.core import aval_of, check_jaxpr
 from fgrad.transforms.rowwise import over_rows, split_rows
 from fgrad.transforms.stage import trace
@@ -97,7 +97,7 @@ def test_there_is_a_bound_on_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError
 
     monkeypatch.setattr("fgrad.transforms.rowwise._MOST", 0)
-    monkeypatch.setattr(scan_rules, "over_rows", no)
+    monkeypatch.setattr(scan_run, "over_rows", no)
     fgrad.lax.scan(lambda h, x: (fnp.tanh(x @ U + h @ W), None), H, XS)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import fgrad
-from fgrad.control import scan_rules
+from fgrad.control import scan_run
 from fgrad.core import aval_of, check_jaxpr
 from fgrad.transforms.stage import trace
 from fgrad.transforms.turned import turned_factors
@@ -68,10 +68,10 @@ def test_gradients_through_loops(monkeypatch: Any) -> None:
         return (fgrad.lax.scan(lambda h, x: (body(w, v, h)[0] + x, h), H, XS)[0] ** 2).sum()
 
     used = []
-    kept = scan_rules.turned_factors
-    monkeypatch.setattr(scan_rules, "turned_factors", lambda *args: used.append(kept(*args)) or used[-1])
+    kept = scan_run.turned_factors
+    monkeypatch.setattr(scan_run, "turned_factors", lambda *args: used.append(kept(*args)) or used[-1])
     found = fgrad.grad(loss, argnums=(0, 1))(W, V)
     assert any(t is not None for t in used)
-    monkeypatch.setattr(scan_rules, "turned_factors", lambda *args: None)
+    monkeypatch.setattr(scan_run, "turned_factors", lambda *args: None)
     for a, b in zip(found, fgrad.grad(loss, argnums=(0, 1))(W, V), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
