@@ -45,7 +45,10 @@ class CellParams(NamedTuple):
 
 
 class PeepholeParams(NamedTuple):
-    """Those of an LSTM, and `peepholes` of shape (3, hidden): from memory to the gates for input, forgetting, output."""
+    """Those of an LSTM, and `peepholes` of shape (3, hidden).
+
+    These go from memory to the gates for input, forgetting and output.
+    """
 
     kernel: Array
     recurrent: Array

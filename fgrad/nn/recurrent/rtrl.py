@@ -33,7 +33,7 @@ def rtrl(cell: Cell, loss: Callable[..., Array]) -> Callable[..., tuple[Array, A
 
     Returns:
         A function `(params, xs, targets, start=None)`: `xs` of shape (steps, …, inputs), `targets` a pytree with
-        a first axis of steps; it gives the sum of the losses over all steps, and the gradient, a pytree like the parameters.
+        a first axis of steps; it gives the sum of the losses over all steps, and the gradient, like the parameters.
 
     Raises:
         ArgumentError: `loss` is not callable.
