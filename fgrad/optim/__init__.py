@@ -13,6 +13,22 @@ differentiate with respect to them, or map over them with `vmap`.
 from fgrad.optim.adam import AdamHyper, AdamState, AdamWHyper, adam, adamw
 from fgrad.optim.clip import ClipHyper, ClipState, clip_by_global_norm, global_norm
 from fgrad.optim.hyper import Schedule
+from fgrad.optim.schedules import (
+    constant_schedule,
+    cosine_decay_schedule,
+    cosine_onecycle_schedule,
+    exponential_decay,
+    join_schedules,
+    linear_onecycle_schedule,
+    linear_schedule,
+    piecewise_constant_schedule,
+    piecewise_interpolate_schedule,
+    polynomial_schedule,
+    sgdr_schedule,
+    warmup_constant_schedule,
+    warmup_cosine_decay_schedule,
+    warmup_exponential_decay_schedule,
+)
 from fgrad.optim.sgd import SgdHyper, SgdState, sgd
 from fgrad.optim.transformation import GradientTransformation, apply_updates, chain
 
@@ -31,6 +47,20 @@ __all__ = [
     "apply_updates",
     "chain",
     "clip_by_global_norm",
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "cosine_onecycle_schedule",
+    "exponential_decay",
     "global_norm",
+    "join_schedules",
+    "linear_onecycle_schedule",
+    "linear_schedule",
+    "piecewise_constant_schedule",
+    "piecewise_interpolate_schedule",
+    "polynomial_schedule",
     "sgd",
+    "sgdr_schedule",
+    "warmup_constant_schedule",
+    "warmup_cosine_decay_schedule",
+    "warmup_exponential_decay_schedule",
 ]
