@@ -63,6 +63,8 @@ def linear_schedule(init_value: Any, end_value: Any, transition_steps: int, tran
     >>> float(linear_schedule(1.0, 0.0, 10)(3))
     0.7
     """
+    _check("linear_schedule", least=1, transition_steps=transition_steps)
+    _check("linear_schedule", transition_begin=transition_begin)
     return polynomial_schedule(init_value, end_value, 1, transition_steps, transition_begin)
 
 

@@ -77,7 +77,7 @@ def test_schedules_are_differentiable_in_their_numbers() -> None:
 @pytest.mark.parametrize(
     ("name", "args", "text"),
     [
-        ("linear_schedule", (1.0, 0.0, 0), "`transition_steps` must be an integer of at least 1, got 0"),
+        ("polynomial_schedule", (1.0, 0.0, 1, 0), "`transition_steps` must be an integer of at least 1, got 0"),
         ("exponential_decay", (1.0, 5, 0.5, -1), "`transition_begin` must be an integer of at least 0, got -1"),
         ("cosine_decay_schedule", (1.0, 2.5), r"`decay_steps` must be an integer of at least 1, got 2\.5"),
         ("warmup_cosine_decay_schedule", (0.0, 1.0, 10, 10), "`decay_steps` must be an integer of at least 11, got 10"),
