@@ -13,6 +13,7 @@ from fgrad.api.linear import jvp, vjp
 from fgrad.control.closure_convert import closure_convert
 from fgrad.control.custom_linear_solve import check_inexact, flat_like
 from fgrad.control.custom_rule import custom_rule
+from fgrad.control.rows import concrete
 from fgrad.control.scan import scan
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
 from fgrad.core.boundary import call, check_callable, flat_leaves
@@ -128,9 +129,7 @@ def _times(t: Any) -> Array:
         raise ArgumentError(message(what, cure="Write odeint(func, y0, numpy.array([t0, t1]))."))
     if kind != "f":
         ts = fnp.astype(ts, np.float64)
-    known = ts
-    while type(known) is Tracer:
-        known = known.concrete
+    known = concrete(ts)
     if known is not None:
         steps = np.diff(known)
         if not ((steps >= 0).all() or (steps <= 0).all()):
