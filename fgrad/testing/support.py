@@ -37,13 +37,17 @@ ROOMS = {
     "fft": "fgrad.numpy.fft",
     "lax": "fgrad.lax",
     "nn": "fgrad.nn",
-    **{f"scipy.{name}": f"fgrad.scipy.{name}" for name in ("special", "linalg", "stats", "signal", "fft")},
+    **{f"scipy.{name}": f"fgrad.scipy.{name}" for name in ("special", "linalg", "integrate", "stats", "signal", "fft")},
 }
 """The namespaces; those that are not installed are left out."""
 
 _UNKNOWN = "no example is written for it (fgrad/testing/support_examples.py)"
 
 NOT_BY_NATURE: dict[str, str] = {
+    **dict.fromkeys(
+        ["scipy.linalg.hessenberg", "scipy.linalg.rsf2csf", "scipy.linalg.schur"],
+        "it chooses one basis of many, with no smooth choice in sight; what does not depend on it has a derivative",
+    ),
     "numpy.trim_zeros": "the shape of its result depends on values, so that there is none under `jit` and `vmap`",
 }
 """Functions with empty cells, and why they cannot have more."""

@@ -129,6 +129,23 @@ def test_complex_and_single_precision() -> None:
     np.testing.assert_allclose(single, np.exp(-TS), rtol=1e-4)
 
 
+def test_times_may_be_more_precise_than_values() -> None:
+    """Every argument keeps its dtype, in its derivatives, too."""
+    for y0, k in ((np.float32(1), 2.0), ({"a": np.float32(1), "b": np.array([1.0, 2.0])}, np.float32(2))):
+
+        def f(y0: Any, ts: Any, k: Any) -> Any:
+            out = odeint(lambda y, t, k: fgrad.tree.map(lambda x: -k * x, y), y0, ts, k, rtol=1e-5, atol=1e-5)
+            return sum(fnp.sum(x[-1]) for x in fgrad.tree.leaves(out))
+
+        xs = (y0, TS, k)
+        slopes = fgrad.grad(f, (0, 1, 2))(*xs)
+        assert [x.dtype for x in fgrad.tree.leaves(slopes)] == [np.asarray(x).dtype for x in fgrad.tree.leaves(xs)]
+        along = sum(np.sum(g * x) for g, x in zip(fgrad.tree.leaves(slopes), fgrad.tree.leaves(xs), strict=True))
+        assert fgrad.jvp(f, xs, xs)[1] == pytest.approx(along, rel=1e-3)
+        curve = fgrad.jvp(fgrad.grad(f, (0, 1, 2)), xs, xs)[1]
+        assert all(np.isfinite(x).all() for x in fgrad.tree.leaves(curve))
+
+
 def test_singularities_and_limits_give_nan() -> None:
     np.testing.assert_allclose(
         odeint(lambda y, t: y * y, 1.0, np.array([0.0, 0.5, 2.0])), [1.0, 2.0, np.nan], rtol=1e-7
@@ -142,6 +159,7 @@ def test_singularities_and_limits_give_nan() -> None:
 def test_the_signatures_of_scipy_and_autograd() -> None:
     expected = odeint(linear, Y0, TS, A)
     np.testing.assert_array_equal(odeint(linear, Y0, TS, args=(A,)), expected)
+    np.testing.assert_array_equal(odeint(linear, Y0, TS, A, mxstep=0, hmax=0.0), expected)
     np.testing.assert_array_equal(odeint(lambda t, y, a: a @ y, Y0, TS, A, tfirst=True), expected)
 
 

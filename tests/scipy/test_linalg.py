@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import types
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -364,3 +367,9 @@ def test_banded_systems_in_rows() -> None:
             fgrad.jit(fgrad.vmap(fgrad.grad(lambda ab, f=f: f(ab).sum())))(many)[1],
             fgrad.grad(lambda ab, f=f: f(ab).sum())(many[1]),
         )
+
+
+def test_scipy_is_imported_when_it_is_needed() -> None:
+    rooms = "linalg, integrate, optimize"
+    code = f"from fgrad.scipy import {rooms}\nimport sys\nassert 'scipy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(linalg.__file__).parents[3], check=True)

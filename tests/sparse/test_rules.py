@@ -28,6 +28,7 @@ DENSE = {
     "over_gaps",
     "permute_rows",
     "psum",
+    "pure_callback",
     "solve",
     "spectral",
     "sum_scatter",

@@ -137,11 +137,11 @@ def _first_step(f: Field, y: Array, slope: Array, t: Array, span: Array, tol: To
 def solve(f: Field, y0: Array, ts: Array, tol: Tolerance) -> Array:
     """The solution of y′ = f(y, t), y(ts[0]) = y0, at all times `ts`, which do not decrease.
 
-    Where a step becomes too short to change t, because f is not finite or as there is a singularity, or where `mxstep`
+    Where a step becomes too short to change t, because f is not finite or has a singularity, or where `mxstep`
     do not suffice, the rest is NaN.
 
     Args:
-        f: a function of a vector of length n and a number.
+        f: a function of a vector of length n and a number that returns such a vector.
         y0: of shape (n,).
         ts: of shape (m,).
         tol: tolerances.

@@ -13,6 +13,7 @@ from fgrad.api.linear import jvp, vjp
 from fgrad.control.closure_convert import closure_convert
 from fgrad.control.custom_linear_solve import check_inexact, flat_like
 from fgrad.control.custom_rule import custom_rule
+from fgrad.control.rows import concrete
 from fgrad.control.scan import scan
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
 from fgrad.core.boundary import call, check_callable, flat_leaves
@@ -57,8 +58,8 @@ def odeint(
         args: likewise, as a tuple by name, as in SciPy and HIPS autograd.
         rtol: the error of a step, relative to the values of y.
         atol: the same, absolute. The error of a step is measured by its root mean square, with rtol·|y| + atol as unit.
-        mxstep: how many steps are allowed from one time to the next. No limit by default.
-        hmax: the longest step.
+        mxstep: how many steps are allowed from one time to the next. No limit by default, and for 0.
+        hmax: the longest step; 0, as in SciPy, for no limit.
         tfirst: call `func(t, y, …)`.
 
     Returns:
@@ -128,9 +129,7 @@ def _times(t: Any) -> Array:
         raise ArgumentError(message(what, cure="Write odeint(func, y0, numpy.array([t0, t1]))."))
     if kind != "f":
         ts = fnp.astype(ts, np.float64)
-    known = ts
-    while type(known) is Tracer:
-        known = known.concrete
+    known = concrete(ts)
     if known is not None:
         steps = np.diff(known)
         if not ((steps >= 0).all() or (steps <= 0).all()):
@@ -146,19 +145,22 @@ def _tolerance(rtol: float, atol: float, mxstep: float, hmax: float) -> Toleranc
             raise ArgumentError(message(what, cure="Tolerances are Python numbers, of all values of y."))
     if not rtol and not atol:
         raise ArgumentError(message("rtol and atol of odeint are both 0: no solution is that exact."))
-    return Tolerance(float(rtol), float(atol), float(mxstep), float(hmax))
+    return Tolerance(float(rtol), float(atol), float(mxstep) or math.inf, float(hmax) or math.inf)
 
 
 def _solution(field: Field, tol: Tolerance) -> Callable[..., Array]:
     """The function (y0, ts, *leaves) of the values at all times."""
 
+    def typed(y: Array, t: Array, *leaves: Array) -> Array:
+        return fnp.astype(field(y, t, *leaves), y.dtype)  # times may be more precise than values
+
     def values(y0: Array, ts: Array, *leaves: Array) -> Array:
         sign = fnp.where(ts[-1] >= ts[0], 1.0, -1.0)
-        sign = fnp.astype(sign, aval_of(ts).dtype)
-        return solve(lambda y, s: sign * field(y, sign * s, *leaves), y0, sign * ts, tol)
+        forth, turned = fnp.astype(sign, ts.dtype), fnp.astype(sign, y0.dtype)
+        return solve(lambda y, s: turned * typed(y, forth * s, *leaves), y0, forth * ts, tol)
 
     def push(primals: Any, tangents: Any) -> tuple[Array, Array]:
-        return _pushed(field, tol, primals, tangents)
+        return _pushed(typed, tol, primals, tangents)
 
     def keep(y0: Array, ts: Array, *leaves: Array) -> tuple[Array, Any]:
         ys = solution(y0, ts, *leaves)
@@ -166,7 +168,7 @@ def _solution(field: Field, tol: Tolerance) -> Callable[..., Array]:
 
     def pull(res: Any, ct: Array) -> tuple[Any, ...]:
         ys, ts, leaves = res
-        return _pulled(field, tol, ys, ts, leaves, ct)
+        return _pulled(typed, tol, ys, ts, leaves, ct)
 
     solution: Callable[..., Array] = custom_rule(values, jvp=push, vjp=(keep, pull))
     return solution
@@ -201,11 +203,11 @@ def _pushed(field: Field, tol: Tolerance, primals: Any, tangents: Any) -> tuple[
 
         return fnp.concatenate(jvp(along, (z[:n], *floats), (z[n:], *xs[count:])))
 
-    start = by_y0 - field(y0, ts[0], *leaves) * by_ts[0]
+    start = by_y0 - fnp.astype(field(y0, ts[0], *leaves) * by_ts[0], y0.dtype)
     zs = _solution(both, tol)(fnp.concatenate([y0, start]), ts, *leaves, *directions)
     ys, moved = zs[:, :n], zs[1:, n:]
     _, slopes = scan(lambda carry, row: (carry, field(row[0], row[1], *leaves)), (), (ys[1:], ts[1:]))
-    return ys, fnp.concatenate([by_y0[None], moved + slopes * by_ts[1:, None]])
+    return ys, fnp.concatenate([by_y0[None], moved + fnp.astype(slopes * by_ts[1:, None], y0.dtype)])
 
 
 def _pulled(field: Field, tol: Tolerance, ys: Array, ts: Array, leaves: Sequence[Array], ct: Array) -> tuple[Any, ...]:

@@ -11,12 +11,13 @@ from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.errors import ArgumentError, message, public
 from fgrad.numpy.linalg import det as _det
 from fgrad.numpy.linalg import inv as _inv
-from fgrad.numpy.linalg.operands import inexact, same_dtype
+from fgrad.numpy.linalg.operands import same_dtype
 from fgrad.primitives import linalg_factors, linalg_functions, linalg_solve, linalg_triangular
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.linalg_stacks import adjoint, matrix_transpose, product
 from fgrad.primitives.rounding import conj
 from fgrad.scipy.linalg.operands import check_option, matrix, on_host, right_hand_side, square_matrix, triangle_of
+from fgrad.scipy.linalg.special_matrices import circulant, toeplitz
 
 __all__ = [
     "cho_factor",
@@ -394,14 +395,7 @@ def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Array:
     array([1., 2.])
     """
     c, r = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, None)
-    return solve(_toeplitz(inexact(c), r), b, check_finite=check_finite)
-
-
-def _toeplitz(c: Array, r: Any) -> Array:
-    first = (conj(c) if aval_of(c).dtype.kind == "c" else c) if r is None else inexact(r)
-    m, n = shape_of(c)[-1], shape_of(first)[-1]
-    values = fnp.concatenate([c[..., ::-1], first[..., 1:]], axis=-1)
-    return values[..., np.arange(n) - np.arange(m)[:, None] + m - 1]
+    return solve(toeplitz(c, r), b, check_finite=check_finite)
 
 
 @public
@@ -423,5 +417,4 @@ def solve_circulant(c: Any, b: Any) -> Array:
     if len(shape_of(x)) != 1 or shape_of(y)[:1] != shape_of(x):
         what = f"scipy.linalg.solve_circulant: incompatible dimensions {aval_of(x)} and {aval_of(y)}."
         raise ArgumentError(message(what, cure="It needs shapes (n,) and (n,) or (n, k)."))
-    i = np.arange(shape_of(x)[0])
-    return fnp.linalg.solve(x[i[:, None] - i], y)
+    return fnp.linalg.solve(circulant(x), y)

@@ -9,8 +9,8 @@ import numpy as np
 
 import fgrad.numpy as fnp
 from fgrad.control.custom_jvp import custom_jvp
+from fgrad.control.rows import concrete
 from fgrad.core.aval import Array, ShapedArray, aval_of
-from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, ConcretizationTypeError, NonDifferentiableError, message, public
 from fgrad.numpy.linalg.operands import same_dtype
 from fgrad.primitives import linalg_factors, linalg_spectra, linalg_triangular
@@ -311,9 +311,7 @@ def _tridiagonal(d: Array, e: Array, check_finite: bool) -> Array:
 
 
 def _interval(w: Array, low: float, high: float) -> tuple[int, int]:
-    known = w
-    while type(known) is Tracer:
-        known = known.concrete
+    known = concrete(w)
     if known is None or np.ndim(known) != 1:
         what = 'scipy.linalg.eigh_tridiagonal with select="v": how many eigenvalues there are depends on their values.'
         raise ConcretizationTypeError(message(what, cure='Take select="i", or all, and mask them.'))

@@ -14,7 +14,7 @@ from fgrad.core.boundary import check_callable
 from fgrad.errors import ArgumentError, NonDifferentiableError, message, public
 from fgrad.numpy.linalg.operands import same_dtype
 from fgrad.primitives.families import shape_of
-from fgrad.primitives.linalg_functions import matrix_function, matrix_function_slope
+from fgrad.primitives.linalg_functions import EXPM_RADIUS, matrix_function, matrix_function_slope
 from fgrad.primitives.linalg_stacks import product
 from fgrad.primitives.rounding import imag, real
 from fgrad.scipy.linalg.operands import check_option, square_matrix
@@ -35,8 +35,6 @@ __all__ = [
     "tanhm",
     "tanm",
 ]
-
-_RADIUS = 5.371920351148152
 
 
 @public
@@ -65,7 +63,7 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int | None = 
     if max_squarings is None:
         return out
     size = fnp.max(fnp.sum(fnp.abs(x), axis=-2), axis=-1, initial=0)[..., None, None]
-    return fnp.where(size > _RADIUS * 2.0**max_squarings, np.nan, out)
+    return fnp.where(size > EXPM_RADIUS * 2.0**max_squarings, np.nan, out)
 
 
 @public

@@ -9,9 +9,9 @@ import numpy as np
 
 import fgrad.numpy as fnp
 from fgrad.control.external import pure_callback
+from fgrad.control.rows import concrete
 from fgrad.control.stop_gradient import stop_gradient
 from fgrad.core.aval import Array, ShapedArray, aval_of
-from fgrad.core.interpreter import Tracer
 from fgrad.errors import ArgumentError, MatrixError, message
 from fgrad.numpy.linalg.operands import inexact, same_dtype
 from fgrad.primitives.families import shape_of
@@ -54,9 +54,7 @@ def finite(x: Array, name: str) -> Array:
     Raises:
         ArgumentError: they are not.
     """
-    value = x
-    while type(value) is Tracer:
-        value = value.concrete
+    value = concrete(x)
     if value is not None and not np.isfinite(value).all():
         what = f"scipy.linalg.{name}: array must not contain infs or NaNs."
         raise ArgumentError(message(what, cure="Give check_finite=False to compute with them all the same."))

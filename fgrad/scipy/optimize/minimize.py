@@ -57,7 +57,7 @@ def minimize(
 
     Args:
         fun: a function of a pytree like x0, and of `args`, that returns a real scalar.
-        x0: where to start, a pytree of real floating-point arrays.
+        x0: where to start, a pytree of real floating-point arrays (a list of numbers is one, too, and no vector).
         args: further arguments, a tuple of pytrees; or the only one, if it is no tuple.
         method: as SciPy's: "BFGS", "L-BFGS-B", "Newton-CG", "trust-ncg", "SLSQP", "trust-constr", "Nelder-Mead", …; by
             default what fits bounds and constraints.

@@ -11,6 +11,7 @@ import fgrad.numpy as fnp
 from fgrad.api.jit import jit
 from fgrad.control.capture import captured_tracers
 from fgrad.control.custom_linear_solve import check_inexact
+from fgrad.control.rows import concrete
 from fgrad.core.aval import Array, aval_of
 from fgrad.core.boundary import flat_leaves, place_of
 from fgrad.core.interpreter import Tracer
@@ -53,17 +54,15 @@ class Unknowns:
         return self.pack([self._known(x) for x in self._x0])
 
     def _known(self, x: Array) -> Array:
-        while type(x) is Tracer:
-            value = x.concrete
-            if value is None:
-                what = f"{self.solver} runs SciPy, which needs values, but x0 or an argument is traced without one."
-                cure = (
-                    "Call it outside of jit and vmap; or solve for a zero of the gradient with fgrad.implicit.root,"
-                    " which works there."
-                )
-                raise ConcretizationTypeError(message(what, cure=cure))
-            x = value
-        return x
+        value = concrete(x)
+        if value is None:
+            what = f"{self.solver} runs SciPy, which needs values, but x0 or an argument is traced without one."
+            cure = (
+                "Call it outside of jit and vmap; or solve for a zero of the gradient with fgrad.implicit.root,"
+                " which works there."
+            )
+            raise ConcretizationTypeError(message(what, cure=cure))
+        return value
 
     def pack(self, leaves: Any) -> Array:
         """Arrays as one vector."""
