@@ -22,7 +22,8 @@ from fgrad.primitives.comparison import eq, gt, is_inf, logical_or, select
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.exponential import exp, log, log1p, pow, square
 from fgrad.primitives.families import draw, floats
-from fgrad.primitives.rounding import absolute, sign
+from fgrad.primitives.rounding import absolute
+from fgrad.primitives.special_quotients import scaled_bessel_derivative
 from fgrad.primitives.special_series import beta_derivative, gamma_derivative, zeta_derivative
 
 __all__ = [
@@ -333,31 +334,33 @@ class Betainc(Special):
 
 
 class BesselIe(Special):
-    """`bessel_ie(x, order=)`: e^−|x|·Iₙ(x), the modified Bessel function of an integer order, scaled.
+    """`bessel_ie(x, order=, times=)`: e^−|x|·Iₙ(x), the modified Bessel function of an integer order n, scaled.
 
-    I′ₙ = (Iₙ₋₁ + Iₙ₊₁)/2: no division, so that derivatives are exact at 0. That of e^−|x| there is 0.
+    `times` is how often it is derived. The derivative of e^−|x| at 0 is 0.
     """
 
     function = "ive"
-    samples = tuple(Sample(*s.args, order=n) for n in (0, 1, 2) for s in floats(0.5, 5, hard=(-3.0, 1e-3, 30.0)))
+    samples = tuple(
+        Sample(*s.args, order=n, times=k)
+        for n, k in ((0, 0), (1, 0), (2, 0), (0, 1))
+        for s in floats(0.5, 5, hard=(-3.0, 1e-3, 35.0))
+    )
 
-    def compute(self, *xs: Any, order: int) -> Any:
-        if order < 2:
-            return scipy_function(f"i{order}e")(*xs)
+    def compute(self, *xs: Any, order: int, times: int = 0) -> Any:
         (x,) = xs
+        if times:
+            odd = np.where(x < 0, (-1) ** (order + times), 1)
+            return odd * scaled_bessel_derivative(lambda n, x: self.compute(x, order=n), np.abs(x), order, times, 1)
+        if order < 2:
+            return scipy_function(f"i{order}e")(x)
         out = np.array(scipy_function("ive")(order, x))
         large = np.abs(x) > _LARGE
         if np.any(large):
             out[large] = _upwards(x[large], order)
         return out
 
-    def derivative(self, out: Array, x: Array, *, order: int) -> Array:
-        slope = (
-            bessel_ie(x, order=1)
-            if order == 0
-            else 0.5 * (bessel_ie(x, order=order - 1) + bessel_ie(x, order=order + 1))
-        )
-        return slope - sign(x) * out
+    def derivative(self, out: Array, x: Array, *, order: int, times: int = 0) -> Array:
+        return bessel_ie(x, order=order, times=times + 1)
 
 
 _LARGE = 1e6
