@@ -105,6 +105,9 @@ class Special(Elementwise):
     function: str
     """The name of the function in `scipy.special`."""
 
+    whole: tuple[str, ...] = ()
+    """The names of its first arguments, where they tell which function it is: whole numbers, as a rule."""
+
     def impl(self, *xs: Array, **params: Any) -> Array:
         first = xs[0]
         if not params and type(first) is np.ndarray and _one_precision([getattr(x, "dtype", None) for x in xs]):
@@ -124,11 +127,24 @@ class Special(Elementwise):
         return self._dtype(keys)
 
     def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
+        named = len(self.whole)
+        keys = [*[key for key in keys[:named] if not _is_whole(key)], *keys[named:]]
         dtype = np.result_type(*[key(0) if isinstance(key, type) else key for key in keys])
         if dtype.kind == "c":
             cure = "It takes real numbers."
             raise ShapeError(message(f"`{self.name}` is not defined for {dtype}.", cure=cure))
         return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+    def jvp(self, *args: Any, **params: Any) -> Array | Zero:
+        for name, t in zip(self.whole, args[2], strict=False):
+            if t is not ZERO:
+                what = f"fgrad has no derivative of {self.described(params)} by {name}."
+                raise NonDifferentiableError(message(what, cure=f"Keep it constant, or stop_gradient({name})."))
+        return super().jvp(*args, **params)
+
+    def described(self, params: dict[str, Any]) -> str:
+        """The name of the function that users know it by."""
+        return self.function
 
     def lower(self, *args: Any, **params: Any) -> str:
         write, names, out = args
@@ -153,6 +169,10 @@ class Special(Elementwise):
 
 
 _PYTHON = frozenset({bool, int, float, complex})
+
+
+def _is_whole(key: Any) -> bool:
+    return key in (bool, int) if isinstance(key, type) else key.kind in "iub"
 
 
 _SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
@@ -227,7 +247,7 @@ class Digamma(Special):
 class Polygamma(Special):
     """`polygamma(n, x)`: the n-th derivative of ψ at x, for integers n from 0 on; it has no derivative by n."""
 
-    function = "polygamma"
+    function, whole = "polygamma", ("n",)
     samples = (
         Sample(np.array([0, 1, 2, 3]), draw(0.5, 5, (4,))),
         Sample(np.int64(1), draw(0.5, 5, (2, 3))),
@@ -235,10 +255,6 @@ class Polygamma(Special):
         Sample(np.int64(1), draw(0.5, 5, (0,))),
         Sample(np.int64(1), np.array([-0.5, 1.0, 30.0])),
     )
-
-    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        whole = isinstance(keys[0], np.dtype) and keys[0].kind in "iu"
-        return super()._dtype(keys[1:] if whole or keys[0] is int else keys)
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array | Zero:
         if ts[0] is not ZERO:

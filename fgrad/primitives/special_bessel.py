@@ -6,20 +6,19 @@ Source: NIST Digital Library of Mathematical Functions, 10.6.1, 10.29.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.core.primitive import ZERO, Sample, Zero
-from fgrad.errors import NonDifferentiableError, message
+from fgrad.core.primitive import Sample
 from fgrad.primitives.families import draw, floats
 from fgrad.primitives.rounding import sign
 from fgrad.primitives.special import Special, scipy_function
 from fgrad.primitives.special_quotients import scaled_bessel_derivative
 
-__all__ = ["bessel", "bessel_ke", "bessel_of_order", "refuse_derivative"]
+__all__ = ["bessel", "bessel_ke", "bessel_of_order"]
 
 _KINDS = ("j", "y", "i", "k")
 """Of the first and second kind, and modified of the first and second kind."""
@@ -28,14 +27,6 @@ _GENERAL = {"j": "jv", "y": "yv", "i": "iv", "k": "kv", "ie": "ive", "ke": "kve"
 """SciPy's functions of real order; "ie" and "ke" are scaled by e^−|x| and eˣ, yn and kn are programs for whole ones."""
 
 _SINGLE = {"j": "j{}", "y": "y{}", "i": "i{}", "k": "k{}"}
-
-
-def refuse_derivative(name: str, parameters: dict[str, Any]) -> None:
-    """Tells that a function has no derivative by a parameter, if that has a tangent."""
-    for parameter, t in parameters.items():
-        if t is not ZERO:
-            what = f"fgrad has no derivative of {name} by {parameter}."
-            raise NonDifferentiableError(message(what, cure=f"Keep it constant, or stop_gradient({parameter})."))
 
 
 def _slope(kind: str, out: Array, x: Array, near: Callable[[int], Array]) -> Array:
@@ -52,6 +43,8 @@ def _slope(kind: str, out: Array, x: Array, near: Callable[[int], Array]) -> Arr
 class Bessel(Special):
     """`bessel(v, x, kind=)`: a Bessel function of real order v; it has a derivative by x."""
 
+    whole = ("v",)
+
     samples = tuple(
         sample
         for kind in _GENERAL
@@ -65,13 +58,8 @@ class Bessel(Special):
     def compute(self, *xs: Any, kind: str) -> Any:
         return scipy_function(_GENERAL[kind])(*xs)
 
-    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        whole = keys[0] is int or (isinstance(keys[0], np.dtype) and keys[0].kind in "iub")
-        return super()._dtype(keys[1:] if whole else keys)
-
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, kind: str) -> Array | Zero:
-        refuse_derivative(_GENERAL[kind], {"v": ts[0]})
-        return super().jvp(out, xs, ts, kind=kind)
+    def described(self, params: dict[str, Any]) -> str:
+        return _GENERAL[params["kind"]]
 
     def derivative(self, out: Array, v: Array, x: Array, *, kind: str) -> Any:
         return 0.0, lambda: _slope(kind, out, x, lambda step: bessel(v + step, x, kind=kind))
