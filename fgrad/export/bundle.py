@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fgrad.core.primitive import Primitive
+from fgrad.primitives.special import Special
 
 __all__ = ["Bundle", "UnexportableError", "numpy_name"]
 
@@ -123,6 +124,8 @@ class Bundle:
             name: the method.
             above: a class whose own method is passed over, as by `super()` in it.
         """
+        if isinstance(owner, Special):
+            raise UnexportableError("SciPy")
         classes = type(owner).__mro__
         cls = next(c for c in classes[classes.index(above) + 1 if above else 0 :] if name in vars(c))
         key = (type(owner), cls, name)

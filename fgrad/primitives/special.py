@@ -22,7 +22,8 @@ from fgrad.primitives.comparison import eq, gt, is_inf, logical_or, select
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.exponential import exp, log, log1p, pow, square
 from fgrad.primitives.families import draw, floats
-from fgrad.primitives.rounding import absolute, sign
+from fgrad.primitives.rounding import absolute
+from fgrad.primitives.special_quotients import scaled_bessel_derivative
 from fgrad.primitives.special_series import beta_derivative, gamma_derivative, zeta_derivative
 
 __all__ = [
@@ -104,6 +105,9 @@ class Special(Elementwise):
     function: str
     """The name of the function in `scipy.special`."""
 
+    whole: tuple[str, ...] = ()
+    """The names of its first arguments, where they tell which function it is: whole numbers, as a rule."""
+
     def impl(self, *xs: Array, **params: Any) -> Array:
         first = xs[0]
         if not params and type(first) is np.ndarray and _one_precision([getattr(x, "dtype", None) for x in xs]):
@@ -123,11 +127,24 @@ class Special(Elementwise):
         return self._dtype(keys)
 
     def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
+        named = len(self.whole)
+        keys = [*[key for key in keys[:named] if not _is_whole(key)], *keys[named:]]
         dtype = np.result_type(*[key(0) if isinstance(key, type) else key for key in keys])
         if dtype.kind == "c":
             cure = "It takes real numbers."
             raise ShapeError(message(f"`{self.name}` is not defined for {dtype}.", cure=cure))
         return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+    def jvp(self, *args: Any, **params: Any) -> Array | Zero:
+        for name, t in zip(self.whole, args[2], strict=False):
+            if t is not ZERO:
+                what = f"fgrad has no derivative of {self.described(params)} by {name}."
+                raise NonDifferentiableError(message(what, cure=f"Keep it constant, or stop_gradient({name})."))
+        return super().jvp(*args, **params)
+
+    def described(self, params: dict[str, Any]) -> str:
+        """The name of the function that users know it by."""
+        return self.function
 
     def lower(self, *args: Any, **params: Any) -> str:
         write, names, out = args
@@ -152,6 +169,10 @@ class Special(Elementwise):
 
 
 _PYTHON = frozenset({bool, int, float, complex})
+
+
+def _is_whole(key: Any) -> bool:
+    return key in (bool, int) if isinstance(key, type) else key.kind in "iub"
 
 
 _SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
@@ -226,7 +247,7 @@ class Digamma(Special):
 class Polygamma(Special):
     """`polygamma(n, x)`: the n-th derivative of ψ at x, for integers n from 0 on; it has no derivative by n."""
 
-    function = "polygamma"
+    function, whole = "polygamma", ("n",)
     samples = (
         Sample(np.array([0, 1, 2, 3]), draw(0.5, 5, (4,))),
         Sample(np.int64(1), draw(0.5, 5, (2, 3))),
@@ -234,10 +255,6 @@ class Polygamma(Special):
         Sample(np.int64(1), draw(0.5, 5, (0,))),
         Sample(np.int64(1), np.array([-0.5, 1.0, 30.0])),
     )
-
-    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        whole = isinstance(keys[0], np.dtype) and keys[0].kind in "iu"
-        return super()._dtype(keys[1:] if whole or keys[0] is int else keys)
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array | Zero:
         if ts[0] is not ZERO:
@@ -333,31 +350,33 @@ class Betainc(Special):
 
 
 class BesselIe(Special):
-    """`bessel_ie(x, order=)`: e^−|x|·Iₙ(x), the modified Bessel function of an integer order, scaled.
+    """`bessel_ie(x, order=, times=)`: e^−|x|·Iₙ(x), the modified Bessel function of an integer order n, scaled.
 
-    I′ₙ = (Iₙ₋₁ + Iₙ₊₁)/2: no division, so that derivatives are exact at 0. That of e^−|x| there is 0.
+    `times` is how often it is derived. The derivative of e^−|x| at 0 is 0.
     """
 
     function = "ive"
-    samples = tuple(Sample(*s.args, order=n) for n in (0, 1, 2) for s in floats(0.5, 5, hard=(-3.0, 1e-3, 30.0)))
+    samples = tuple(
+        Sample(*s.args, order=n, times=k)
+        for n, k in ((0, 0), (1, 0), (2, 0), (0, 1))
+        for s in floats(0.5, 5, hard=(-3.0, 1e-3, 35.0))
+    )
 
-    def compute(self, *xs: Any, order: int) -> Any:
-        if order < 2:
-            return scipy_function(f"i{order}e")(*xs)
+    def compute(self, *xs: Any, order: int, times: int = 0) -> Any:
         (x,) = xs
+        if times:
+            odd = np.where(x < 0, (-1) ** (order + times), 1)
+            return odd * scaled_bessel_derivative(lambda n, x: self.compute(x, order=n), np.abs(x), order, times, 1)
+        if order < 2:
+            return scipy_function(f"i{order}e")(x)
         out = np.array(scipy_function("ive")(order, x))
         large = np.abs(x) > _LARGE
         if np.any(large):
             out[large] = _upwards(x[large], order)
         return out
 
-    def derivative(self, out: Array, x: Array, *, order: int) -> Array:
-        slope = (
-            bessel_ie(x, order=1)
-            if order == 0
-            else 0.5 * (bessel_ie(x, order=order - 1) + bessel_ie(x, order=order + 1))
-        )
-        return slope - sign(x) * out
+    def derivative(self, out: Array, x: Array, *, order: int, times: int = 0) -> Array:
+        return bessel_ie(x, order=order, times=times + 1)
 
 
 _LARGE = 1e6

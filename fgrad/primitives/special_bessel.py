@@ -6,35 +6,27 @@ Source: NIST Digital Library of Mathematical Functions, 10.6.1, 10.29.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.core.primitive import ZERO, Sample, Zero
-from fgrad.errors import NonDifferentiableError, message
+from fgrad.core.primitive import Sample
 from fgrad.primitives.families import draw, floats
 from fgrad.primitives.rounding import sign
 from fgrad.primitives.special import Special, scipy_function
+from fgrad.primitives.special_quotients import scaled_bessel_derivative
 
-__all__ = ["bessel", "bessel_of_order", "refuse_derivative"]
+__all__ = ["bessel", "bessel_ke", "bessel_of_order"]
 
-_KINDS = ("j", "y", "i", "k", "ie", "ke")
-"""Of the first and second kind, modified of the first and second kind, and these two scaled by e^−|x| and eˣ."""
+_KINDS = ("j", "y", "i", "k")
+"""Of the first and second kind, and modified of the first and second kind."""
 
 _GENERAL = {"j": "jv", "y": "yv", "i": "iv", "k": "kv", "ie": "ive", "ke": "kve", "yn": "yn", "kn": "kn"}
-"""SciPy's functions of real order; yn and kn are other programs for whole ones."""
+"""SciPy's functions of real order; "ie" and "ke" are scaled by e^−|x| and eˣ, yn and kn are programs for whole ones."""
 
-_SINGLE = {"j": "j{}", "y": "y{}", "i": "i{}", "k": "k{}", "ie": "i{}e", "ke": "k{}e"}
-
-
-def refuse_derivative(name: str, parameters: dict[str, Any]) -> None:
-    """Tells that a function has no derivative by a parameter, if that has a tangent."""
-    for parameter, t in parameters.items():
-        if t is not ZERO:
-            what = f"fgrad has no derivative of {name} by {parameter}."
-            raise NonDifferentiableError(message(what, cure=f"Keep it constant, or stop_gradient({parameter})."))
+_SINGLE = {"j": "j{}", "y": "y{}", "i": "i{}", "k": "k{}"}
 
 
 def _slope(kind: str, out: Array, x: Array, near: Callable[[int], Array]) -> Array:
@@ -51,6 +43,8 @@ def _slope(kind: str, out: Array, x: Array, near: Callable[[int], Array]) -> Arr
 class Bessel(Special):
     """`bessel(v, x, kind=)`: a Bessel function of real order v; it has a derivative by x."""
 
+    whole = ("v",)
+
     samples = tuple(
         sample
         for kind in _GENERAL
@@ -64,13 +58,8 @@ class Bessel(Special):
     def compute(self, *xs: Any, kind: str) -> Any:
         return scipy_function(_GENERAL[kind])(*xs)
 
-    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        whole = keys[0] is int or (isinstance(keys[0], np.dtype) and keys[0].kind in "iub")
-        return super()._dtype(keys[1:] if whole else keys)
-
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, kind: str) -> Array | Zero:
-        refuse_derivative(_GENERAL[kind], {"v": ts[0]})
-        return super().jvp(out, xs, ts, kind=kind)
+    def described(self, params: dict[str, Any]) -> str:
+        return _GENERAL[params["kind"]]
 
     def derivative(self, out: Array, v: Array, x: Array, *, kind: str) -> Any:
         return 0.0, lambda: _slope(kind, out, x, lambda step: bessel(v + step, x, kind=kind))
@@ -86,9 +75,9 @@ _TINY = 1e-160
 def _upwards(kind: str, x: Any, order: int) -> Any:
     """From the orders 0 and 1 on, which is stable where x is larger than the order (DLMF 10.6.1, 10.29.1)."""
     below, current = [scipy_function(_SINGLE[kind].format(n))(x) for n in (0, 1)]
-    sign_below, sign_current = (-1, 1) if kind in ("j", "y") else (1, 1 if kind in ("k", "ke") else -1)
+    turn = 1 if kind == "k" else -1
     for n in range(1, order):
-        below, current = current, sign_below * below + sign_current * (2 * n / x) * current
+        below, current = current, turn * below + (2 * n / x) * current
     return current
 
 
@@ -106,7 +95,7 @@ class BesselOfOrder(Special):
         if order in (0, 1):
             return scipy_function(_SINGLE[kind].format(order))(*xs)
         x = np.asarray(xs[0])
-        if kind in ("j", "i", "ie"):
+        if kind in ("j", "i"):
             x = np.where(np.abs(x) < _TINY, 0, x)
         out = np.asarray(scipy_function(_GENERAL[kind])(order, x))
         large = np.abs(x) > _LARGE
@@ -120,11 +109,27 @@ class BesselOfOrder(Special):
 
         if order == 0:
             following = near(1)
-            if kind in ("j", "y", "k"):
-                return -following
-            return following if kind == "i" else following - sign(x) * out if kind == "ie" else out - following
+            return following if kind == "i" else -following
         return _slope(kind, out, x, near)
 
 
+class BesselKe(Special):
+    """`bessel_ke(x, order=, times=)`: eˣ·Kₙ(x), of a whole order n; `times` is how often it is derived."""
+
+    samples = tuple(
+        Sample(*s.args, order=n, times=k) for n, k in ((0, 0), (1, 0), (0, 1)) for s in floats(0.5, 5, hard=(0.1, 35.0))
+    )
+
+    def compute(self, *xs: Any, order: int, times: int = 0) -> Any:
+        (x,) = xs
+        if times:
+            return scaled_bessel_derivative(lambda n, x: self.compute(x, order=n), x, order, times, -1)
+        return scipy_function(f"k{order}e")(x) if order < 2 else scipy_function("kve")(order, x)
+
+    def derivative(self, out: Array, x: Array, *, order: int, times: int = 0) -> Array:
+        return bessel_ke(x, order=order, times=times + 1)
+
+
+bessel_ke = BesselKe()
 bessel = Bessel()
 bessel_of_order = BesselOfOrder()

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.core.primitive import Sample, Zero
+from fgrad.core.primitive import Sample
 from fgrad.primitives.comparison import eq, gt, logical_and, lt, maximum, select
 from fgrad.primitives.elementwise import integer_pow
 from fgrad.primitives.exponential import exp, exp2, pow, sqrt
 from fgrad.primitives.families import draw
 from fgrad.primitives.rounding import absolute, rint
 from fgrad.primitives.special import Special
-from fgrad.primitives.special_bessel import refuse_derivative
 from fgrad.primitives.special_gamma import gamma, poch
 from fgrad.primitives.special_sums import hyp1f1_derivative, hyp2f1_derivative
 
@@ -84,15 +83,10 @@ class Hyp2f1(Hypergeometric):
     )
 
 
-def _of_numbers(keys: Sequence[Any]) -> list[Any]:
-    """Without the dtypes of integers: they say which function it is, not in which precision."""
-    return [key for key in keys if not (key in (int, bool) or (isinstance(key, np.dtype) and key.kind in "iub"))]
-
-
 class Gegenbauer(Special):
     """`gegenbauer(n, alpha, x)`: the Gegenbauer function of degree n; it has a derivative by x."""
 
-    function = "eval_gegenbauer"
+    function, whole = "eval_gegenbauer", ("n", "alpha")
     samples = (
         Sample(np.array([0, 1, 2, 5]), np.array([0, 1, 1, 2]), draw(-0.9, 0.9, (4,))),
         Sample(np.int64(3), np.int64(1), draw(-0.9, 0.9)),
@@ -100,16 +94,9 @@ class Gegenbauer(Special):
         Sample(np.int64(3), np.int64(2), np.array([-1.0, 0.0, 1.0])),
     )
 
-    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        return super()._dtype(_of_numbers(keys) or [float])
-
     def compute(self, *xs: Any) -> Any:
         n, alpha, x = xs
         return super().compute(n, np.asarray(alpha, x.dtype if x.dtype.kind == "f" else np.float64), x)
-
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array | Zero:
-        refuse_derivative("the Gegenbauer function", {"n": ts[0], "alpha": ts[1]})
-        return super().jvp(out, xs, ts)
 
     def derivative(self, out: Array, n: Array, alpha: Array, x: Array) -> Any:
         def by_x() -> Array:
@@ -125,7 +112,7 @@ class Lpmv(Special):
     It is (1 − x²)^(m/2) times a Gegenbauer function, whose derivatives are right at x = ±1 too.
     """
 
-    function = "lpmv"
+    function, whole = "lpmv", ("m", "v")
     samples = (
         Sample(np.array([0, 1, 2, -1]), np.array([2, 3, 2, 4]), draw(-0.9, 0.9, (4,))),
         Sample(np.int64(1), np.int64(3), draw(-0.9, 0.9)),
@@ -133,17 +120,10 @@ class Lpmv(Special):
         Sample(np.int64(0), np.int64(3), draw(-0.9, 0.9, (0,))),
     )
 
-    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        return super()._dtype(_of_numbers(keys) or [float])
-
     def compute(self, *xs: Any) -> Any:
         m, v, x = xs
         wide = x.dtype if x.dtype.kind == "f" else np.float64
         return super().compute(np.asarray(m, wide), np.asarray(v, wide), x)
-
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array | Zero:
-        refuse_derivative("lpmv", {"m": ts[0], "v": ts[1]})
-        return super().jvp(out, xs, ts)
 
     def derivative(self, out: Array, m: Array, v: Array, x: Array) -> Any:
         def by_x() -> Array:
@@ -168,7 +148,7 @@ class Lpmv(Special):
 class SphHarmY(Special):
     """`sph_harm_y(n, m, theta, phi)`: the spherical harmonic of degree n and order m, a complex number."""
 
-    function = "sph_harm_y"
+    function, whole = "sph_harm_y", ("n", "m")
     samples = (
         Sample(np.array([2, 3, 3]), np.array([0, 1, -3]), draw(0.3, 2, (3,)), draw(-2, 2, (3,))),
         Sample(np.int64(2), np.int64(1), draw(0.3, 2), draw(-2, 2)),
@@ -177,7 +157,7 @@ class SphHarmY(Special):
     )
 
     def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        return np.result_type(super()._dtype(_of_numbers(keys) or [float]), np.complex64)
+        return np.result_type(super()._dtype(keys), np.complex64)
 
     def impl(self, *xs: Array, **params: Any) -> Array:
         kinds = [type(x) if isinstance(x, (int, float)) else np.asarray(x).dtype for x in xs]
@@ -185,10 +165,6 @@ class SphHarmY(Special):
 
     def inplace(self, *args: Any, **params: Any) -> bool:
         return False
-
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array | Zero:
-        refuse_derivative("sph_harm_y", {"n": ts[0], "m": ts[1]})
-        return super().jvp(out, xs, ts)
 
     def derivative(self, out: Array, n: Array, m: Array, theta: Array, phi: Array) -> Any:
         def by_theta() -> Array:  # the ladder operators, which nowhere divide by sin θ

@@ -6,18 +6,16 @@ Source: NIST Digital Library of Mathematical Functions, chapters 6 and 7, 8.19.1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fgrad.core.aval import Array
-from fgrad.core.primitive import Sample, Zero
+from fgrad.core.primitive import Sample
 from fgrad.primitives.comparison import eq, lt, select
 from fgrad.primitives.exponential import exp, log, square
 from fgrad.primitives.families import draw, floats
 from fgrad.primitives.special import Special, scipy_function, without_scipy
-from fgrad.primitives.special_bessel import refuse_derivative
 from fgrad.primitives.special_quotients import (
     exprel_derivative,
     log1p_quotient_derivative,
@@ -96,21 +94,13 @@ class Expi(Special):
 class Expn(Special):
     """`expn(n, x)`: Eₙ(x) = ∫₁^∞ e⁻ˣᵗ/tⁿ dt for integers n from 0 on and x ≥ 0; it has a derivative by x."""
 
-    function = "expn"
+    function, whole = "expn", ("n",)
     samples = (
         Sample(np.array([0, 1, 2, 5]), draw(0.5, 4, (4,))),
         Sample(np.int64(3), draw(0.5, 4, (2, 3))),
         Sample(np.int64(2), draw(0.5, 4)),
         Sample(np.int64(3), draw(0.5, 4, (0,))),
     )
-
-    def _dtype(self, keys: Sequence[Any]) -> np.dtype[Any]:
-        whole = keys[0] is int or (isinstance(keys[0], np.dtype) and keys[0].kind in "iub")
-        return super()._dtype(keys[1:] if whole else keys)
-
-    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Array | Zero:
-        refuse_derivative("expn", {"n": ts[0]})
-        return super().jvp(out, xs, ts)
 
     def derivative(self, out: Array, n: Array, x: Array) -> Any:
         def by_x() -> Array:

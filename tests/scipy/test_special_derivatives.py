@@ -108,9 +108,9 @@ ONE: dict[str, tuple[Callable[[Any], Any], tuple[float, ...], tuple[float, ...]]
     "i1": (of_order(mp.besseli, 1), (-3.0, 0.0, 1e-8, 700.0), FEW),
     "k0": (of_order(mp.besselk, 0), (0.5, 500.0), FEW),
     "k1": (of_order(mp.besselk, 1), (500.0,), FEW),
-    "i0e": (scaled(mp.besseli, 0, -1), (-3.0, 1e-8, 10.0), (64, 64, 256, 2048)),
-    "i1e": (scaled(mp.besseli, 1, -1), (-3.0, 1e-8, 10.0), (64, 64, 256, 2048)),
-    "k0e": (scaled(mp.besselk, 0, 1), (0.5,), (64, 64, 512, 4096)),
+    "i0e": (scaled(mp.besseli, 0, -1), (-3.0, 1e-8, 10.0, 35.0, 1e4), (64, 64, 256, 2048)),
+    "i1e": (scaled(mp.besseli, 1, -1), (-3.0, 1e-8, 10.0, 35.0, 1e4), (64, 64, 256, 4096)),
+    "k0e": (scaled(mp.besselk, 0, 1), (0.5, 35.0), (64, 64, 512, 4096)),
     "k1e": (scaled(mp.besselk, 1, 1), (5.0,), (64, 64, 512, 4096)),
     "exp1": (mp.e1, (1e-10, 0.5, 50.0, 600.0), FEW),
     "expi": (mp.ei, (-50.0, 1e-10, 0.372, 5.0, 600.0), FEW),
@@ -137,6 +137,15 @@ def test_pairs_of_integrals() -> None:
             expected = exact_derivative(exact, (x,), (order,))
             got = nth(lambda t, name=name, i=position: getattr(fsp, name)(t)[i], (order,))(x)
             assert float(abs(got - expected)) <= 1e-13 * float(abs(expected)) + 1e-15
+
+
+def test_bessel_functions_far_out() -> None:
+    """Where SciPy's functions of higher order give up, they come from those of order 0 and 1."""
+    for name, exact in (("j0", mp.besselj), ("y0", mp.bessely)):
+        expected = (exact(2, 1e7) - exact(0, 1e7)) / 2
+        assert nth(getattr(fsp, name), (2,))(1e7) == pytest.approx(float(expected), rel=1e-8)
+        assert abs(nth(getattr(fsp, name), (2,))(1e10)) < 1e-5
+    assert nth(fsp.j0, (2,))(1e-200) == -0.5
 
 
 def boxcox(x: Any, power: Any) -> Any:

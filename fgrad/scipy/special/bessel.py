@@ -11,7 +11,7 @@ from fgrad.core.aval import Array
 from fgrad.errors import public
 from fgrad.numpy.joining import stack
 from fgrad.primitives import special
-from fgrad.primitives.special_bessel import bessel, bessel_of_order
+from fgrad.primitives.special_bessel import bessel, bessel_ke, bessel_of_order
 from fgrad.scipy.special.operands import real, reals
 
 __all__ = [
@@ -147,7 +147,7 @@ def k0e(x: Any) -> Array:
     >>> float(k0e(1.0).round(6))
     1.144463
     """
-    return bessel_of_order(real(x), kind="ke", order=0)
+    return bessel_ke(real(x), order=0)
 
 
 @public
@@ -157,7 +157,7 @@ def k1e(x: Any) -> Array:
     >>> float(k1e(1.0).round(6))
     1.636153
     """
-    return bessel_of_order(real(x), kind="ke", order=1)
+    return bessel_ke(real(x), order=1)
 
 
 @public
