@@ -60,5 +60,4 @@ def _product(c: Array, zero: Any, log: Any) -> Array:
     out = c * log(zero)
     if nowhere(zero):
         return out
-    out = fnp.where(fnp.logical_and(zero, c > 0), -np.inf, out)
-    return fnp.where(fnp.logical_and(zero, c < 0), np.inf, out)
+    return fnp.where(zero, fnp.where(c > 0, -np.inf, fnp.where(c < 0, np.inf, 0.0 * c)), out)
