@@ -34,6 +34,8 @@ class Continuous(Distribution):
         **dict.fromkeys(["cdf", "logcdf", "sf", "logsf"], "_cdf"),
         **dict.fromkeys(["ppf", "isf"], "_ppf"),
     }
+    steep_ends: ClassVar[bool] = False
+    """Whether the density may be infinite at an end: there, cumulative functions have derivatives 0."""
     anchor: ClassVar[float] = 1.0
     """What `inner` is, where that does not depend on the shapes."""
 
@@ -97,14 +99,15 @@ class Continuous(Distribution):
 
     def _masked(self, f: Callable[..., Array], at: Point, below: float, above: float) -> Array:
         """A formula inside the support, constants below and above it; NaN stays NaN."""
+        ends_too = self.steep_ends and below != above
         # An infinite x must not come into (x − loc)/scale: it has an infinite derivative by the scale.
         beyond = fnp.isinf(at.x)
         y = at.standard(at.x if nowhere(beyond) else fnp.where(beyond, 0.0, at.x))
         low, high = self.support(*at.shapes)
         if not _infinite(low):
-            beyond = fnp.logical_or(beyond, y < low)
+            beyond = fnp.logical_or(beyond, y <= low if ends_too else y < low)
         if not _infinite(high):
-            beyond = fnp.logical_or(beyond, y > high)
+            beyond = fnp.logical_or(beyond, y >= high if ends_too else y > high)
         if nowhere(beyond):
             return at.finished(f(y, *at.shapes))
         inner = self.inner(*at.shapes)

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import fgrad.numpy as fnp
-from fgrad.core.aval import Array
+from fgrad.core.aval import Array, aval_of
 from fgrad.scipy.stats.parameters import nowhere
 
 __all__ = ["exp_of", "log1mexp", "log_of", "times_log", "times_log1p"]
 
 
-def log_of(p: Array, rest: Array | None = None) -> Array:
-    """log p for p ≥ 0; with `rest` = 1 − p, accurate where p is close to 1."""
-    zero = p == 0
-    out = fnp.where(zero, -np.inf, fnp.log(p if nowhere(zero) else fnp.where(zero, 1.0, p)))
+def log_of(
+    p: Array,
+    rest: Array | None = None,
+    *,
+    far: Callable[[Array], Array] | None = None,
+    y: Array | None = None,
+    inner: Array | None = None,
+) -> Array:
+    """log p for p ≥ 0; −∞ where p is too small for a normal number.
+
+    Args:
+        p: a probability.
+        rest: 1 − p, by which the logarithm is accurate where p is close to 1.
+        far: another formula for the logarithm, a function of y, for where p is too small.
+        y: where p was taken.
+        inner: a point that suits this other formula; it stands for y elsewhere.
+    """
+    tiny = p < np.finfo(aval_of(p).dtype).tiny
+    known = nowhere(tiny)
+    out = fnp.log(p if known else fnp.where(tiny, 1.0, p))
+    if not known:
+        beyond = -np.inf if far is None else far(fnp.where(tiny, y, inner))
+        out = fnp.where(tiny, beyond, out)
     if rest is None:
         return out
     most = p > 0.5
