@@ -24,7 +24,7 @@ from fgrad.scipy.stats.parameters import (
     scalar,
 )
 
-__all__ = ["Distribution", "Domain", "Point"]
+__all__ = ["Distribution", "Point"]
 
 
 class Distribution(ABC):

@@ -12,7 +12,7 @@ import fgrad.numpy as fnp
 from fgrad.core.aval import Array, aval_of
 from fgrad.scipy.stats.parameters import nowhere
 
-__all__ = ["exp_of", "log1mexp", "log_of", "times_log", "times_log1p"]
+__all__ = ["by_powers_at", "exp_of", "log1mexp", "log_of", "times_log", "times_log1p"]
 
 
 def log_of(
@@ -51,6 +51,24 @@ def exp_of(x: Array) -> Array:
         return fnp.exp(x)
     out = fnp.exp(fnp.where(infinite, 0.0, x))
     return fnp.where(x == np.inf, np.inf, fnp.where(x == -np.inf, 0.0, out))
+
+
+def by_powers_at(
+    edge: Array, p: Array, inner: float, logarithms: Callable[[Array], Array], powers: Callable[[Array], Array]
+) -> Array:
+    """A product of powers of p, by logarithms; where p is at an edge, and they are infinite, by the powers themselves.
+
+    Args:
+        edge: where p is 0, or 1.
+        p: a parameter.
+        inner: a value that is at no edge.
+        logarithms: the product as an exponential, as a function of p.
+        powers: the product itself, whose derivatives at the edges are exact.
+    """
+    if nowhere(edge):
+        return logarithms(p)
+    product = powers(fnp.where(edge, p, 0.0))
+    return fnp.where(edge, product, logarithms(fnp.where(edge, inner, p)))
 
 
 def log1mexp(u: Array) -> Array:

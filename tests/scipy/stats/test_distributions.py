@@ -353,6 +353,22 @@ def test_densities_at_the_end_of_the_support() -> None:
     assert fgrad.grad(stats.uniform.pdf, (0, 1))(0.0, 0.0) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("f", "p", "expected"),
+    [
+        (lambda p: stats.binom.pmf(np.arange(4.0), 3, p), 0.0, [[1, 0, 0, 0], [-3, 3, 0, 0], [6, -12, 6, 0]]),
+        (lambda p: stats.binom.pmf(np.arange(4.0), 3, p), 1.0, [[0, 0, 0, 1], [0, 0, -3, 3], [0, 6, -12, 6]]),
+        (lambda p: stats.geom.pmf(np.arange(1.0, 4.0), p), 1.0, [[1, 0, 0], [1, -1, 0], [0, -2, 2]]),
+        (lambda p: stats.poisson.pmf(np.arange(3.0), p), 0.0, [[1, 0, 0], [-1, 1, 0], [1, -2, 1]]),
+        (lambda p: stats.bernoulli.pmf(np.arange(2.0), p), 0.0, [[1, 0], [-1, 1], [0, 0]]),
+    ],
+    ids=["binom0", "binom1", "geom", "poisson", "bernoulli"],
+)
+def test_probabilities_at_the_edges_of_parameters(f: Any, p: float, expected: Any) -> None:
+    slope = fgrad.jacfwd(f)
+    np.testing.assert_allclose([f(p), slope(p), fgrad.jacrev(slope)(p)], expected, atol=1e-14)
+
+
 @pytest.mark.parametrize("mu", [0.0, 0.3, 12.0, 199.0, 201.0, 1e6])
 def test_entropy_of_poisson(mu: float) -> None:
     k = np.arange(max(0, int(mu - 40 * mu**0.5)), int(mu + 40 * mu**0.5) + 60)
