@@ -24,8 +24,9 @@ Axes = tuple[int, ...]
 _MODES = ("full", "same", "valid")
 _METHODS = ("auto", "direct", "fft")
 _BOUNDARIES = {"fill": "constant", "wrap": "wrap", "symm": "symmetric"}
-_FFT_COST = 8.0
-"""What a point of a Fourier transform costs per level, in multiplications of the direct sum."""
+_FFT_COST = 2.0
+"""What a point of all three transforms costs per level, in multiplications of the direct sum. Measured at 0.25; but the
+direct sum is more accurate where its terms differ in size."""
 
 
 @public
@@ -201,6 +202,9 @@ def _window(m: int, mode: str) -> tuple[int, int, int, int, int]:
 
 
 def _direct(x: Array, y: Array, mode: str) -> Array:
+    n, m = shape_of(x), shape_of(y)
+    if len(n) == 1 and (mode != "same" or n >= m):
+        return fnp.convolve(x, y, mode)  # NumPy's own for concrete rows
     return _along(x, y, None, None, mode)
 
 
@@ -235,7 +239,7 @@ def _worth_transforming(x: Array, y: Array, mode: str) -> bool:
     shapes = shape_of(x), shape_of(y)
     full = math.prod(n + m - 1 for n, m in zip(*shapes, strict=True))
     out = full if mode == "full" else math.prod(shapes[0])
-    return out * math.prod(shapes[1]) > _FFT_COST * 3 * full * math.log2(full + 1)
+    return out * math.prod(shapes[1]) > _FFT_COST * full * math.log2(full + 1)
 
 
 def _transformed(x: Array, y: Array, mode: str, axes: Axes) -> Array:

@@ -11,7 +11,8 @@ They have derivatives by the variable and by all parameters, to every order, and
 
 * Outside the support the density is 0 and its logarithm −∞; the derivatives of both are 0, not NaN. So are those of the
   cumulative functions there.
-* At an end of the support functions are what they are inside. Where the density is 0 or ∞ there, derivatives are 0.
+* At an end of the support functions are what they are inside. Where the density is 0 or ∞ there, derivatives are 0; so
+  are those of the cumulative functions of distributions whose density may be ∞ there (beta, gamma, χ²).
 * Where a parameter has a value that it cannot have (a negative scale, a probability of 2) the result is NaN.
 * Discrete distributions have no derivatives by k, nor by parameters that are whole numbers: these are 0.
 * A quantile at probability 0 or 1 is the end of the support; it moves with the parameters of that, but not with q.

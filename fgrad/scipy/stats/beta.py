@@ -23,7 +23,7 @@ __all__ = ["beta"]
 class Beta(Continuous):
     """Density yᵃ⁻¹·(1 − y)ᵇ⁻¹ / B(a, b) for 0 ≤ y ≤ 1."""
 
-    name, anchor = "beta", 0.5
+    name, anchor, steep_ends = "beta", 0.5, True
     shapes = parameters(a=POSITIVE, b=POSITIVE)
 
     def support(self, *shapes: Array) -> tuple[Any, Any]:

@@ -15,7 +15,7 @@ from fgrad.primitives.special import betainc
 from fgrad.primitives.special_gamma import betaln
 from fgrad.primitives.special_inverse import betaincc
 from fgrad.scipy.stats.discrete import Discrete
-from fgrad.scipy.stats.logarithms import times_log, times_log1p
+from fgrad.scipy.stats.logarithms import by_powers_at, times_log, times_log1p
 from fgrad.scipy.stats.parameters import COUNT, PROBABILITY, parameters
 
 __all__ = ["binom", "log_binomial"]
@@ -29,6 +29,17 @@ class Binom(Discrete):
 
     def support(self, *shapes: Array) -> tuple[Any, Any]:
         return 0.0, shapes[0]
+
+    def _pmf(self, k: Array, n: Array, p: Array) -> Array:
+        # At p = 0 or 1 only the first or last few have derivatives of low orders; others overflow.
+        few = fnp.minimum(k, n - k) < 8
+        return by_powers_at(
+            fnp.logical_or(p == 0, p == 1),
+            p,
+            0.5,
+            lambda p: fnp.exp(self._logpmf(k, n, p)),
+            lambda p: fnp.exp(fnp.where(few, log_binomial(n, k), 0.0)) * fnp.power(p, k) * fnp.power(1 - p, n - k),
+        )
 
     def _logpmf(self, k: Array, n: Array, p: Array) -> Array:
         return log_binomial(n, k) + times_log(k, p) + times_log1p(n - k, -p)

@@ -23,7 +23,7 @@ __all__ = ["chi2"]
 class Chi2(Continuous):
     """Density y^(df/2 − 1)·e^(−y/2) / (2^(df/2)·Γ(df/2)) for y ≥ 0."""
 
-    name = "chi2"
+    name, steep_ends = "chi2", True
     shapes = parameters(df=POSITIVE)
 
     def support(self, *shapes: Array) -> tuple[Any, Any]:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 import fgrad.numpy as fnp
-from fgrad.core.aval import Array
+from fgrad.core.aval import Array, aval_of
 from fgrad.errors import public
 from fgrad.scipy.stats.distribution import Distribution, Point
 from fgrad.scipy.stats.logarithms import exp_of, log_of
-from fgrad.scipy.stats.parameters import everywhere, nowhere
+from fgrad.scipy.stats.parameters import everywhere, nowhere, scalar
 
 __all__ = ["Continuous"]
 
@@ -34,6 +34,8 @@ class Continuous(Distribution):
         **dict.fromkeys(["cdf", "logcdf", "sf", "logsf"], "_cdf"),
         **dict.fromkeys(["ppf", "isf"], "_ppf"),
     }
+    steep_ends: ClassVar[bool] = False
+    """Whether the density may be infinite at an end: there, cumulative functions have derivatives 0."""
     anchor: ClassVar[float] = 1.0
     """What `inner` is, where that does not depend on the shapes."""
 
@@ -50,38 +52,38 @@ class Continuous(Distribution):
         """`pdf(x, *shapes, loc=0, scale=1)`: the probability density."""
         at = self.point("pdf", "x", x, args, kwargs)
         out = self._masked(self._pdf, at, 0.0, 0.0)
-        return at.finished(out if at.scale is None else out / at.scale)
+        return out if at.scale is None else scalar(out / at.scale)
 
     @public
     def logpdf(self, x: Any, *args: Any, **kwargs: Any) -> Array:
         """`logpdf(x, *shapes, loc=0, scale=1)`: the logarithm of the probability density."""
         at = self.point("logpdf", "x", x, args, kwargs)
         out = self._masked(self._logpdf, at, -np.inf, -np.inf)
-        return at.finished(out if at.scale is None else out - fnp.log(at.scale))
+        return out if at.scale is None else scalar(out - fnp.log(at.scale))
 
     @public
     def cdf(self, x: Any, *args: Any, **kwargs: Any) -> Array:
         """`cdf(x, *shapes, loc=0, scale=1)`: the probability of at most x."""
         at = self.point("cdf", "x", x, args, kwargs)
-        return at.finished(self._masked(self._cdf, at, 0.0, 1.0))
+        return self._masked(self._cdf, at, 0.0, 1.0)
 
     @public
     def logcdf(self, x: Any, *args: Any, **kwargs: Any) -> Array:
         """`logcdf(x, *shapes, loc=0, scale=1)`: the logarithm of the probability of at most x."""
         at = self.point("logcdf", "x", x, args, kwargs)
-        return at.finished(self._masked(self._logcdf, at, -np.inf, 0.0))
+        return self._masked(self._logcdf, at, -np.inf, 0.0)
 
     @public
     def sf(self, x: Any, *args: Any, **kwargs: Any) -> Array:
         """`sf(x, *shapes, loc=0, scale=1)`: the probability of more than x, accurate where it is small."""
         at = self.point("sf", "x", x, args, kwargs)
-        return at.finished(self._masked(self._sf, at, 1.0, 0.0))
+        return self._masked(self._sf, at, 1.0, 0.0)
 
     @public
     def logsf(self, x: Any, *args: Any, **kwargs: Any) -> Array:
         """`logsf(x, *shapes, loc=0, scale=1)`: the logarithm of the probability of more than x."""
         at = self.point("logsf", "x", x, args, kwargs)
-        return at.finished(self._masked(self._logsf, at, 0.0, -np.inf))
+        return self._masked(self._logsf, at, 0.0, -np.inf)
 
     @public
     def ppf(self, q: Any, *args: Any, **kwargs: Any) -> Array:
@@ -97,20 +99,22 @@ class Continuous(Distribution):
 
     def _masked(self, f: Callable[..., Array], at: Point, below: float, above: float) -> Array:
         """A formula inside the support, constants below and above it; NaN stays NaN."""
-        low, high = self.support(*at.shapes)
-        under, over = at.x == -np.inf, at.x == np.inf
-        infinite = fnp.logical_or(under, over)
+        ends_too = self.steep_ends and below != above
         # An infinite x must not come into (x − loc)/scale: it has an infinite derivative by the scale.
-        y = at.standard(at.x if nowhere(infinite) else fnp.where(infinite, 0.0, at.x))
-        if not _is(low, -np.inf):
-            under = fnp.where(infinite, under, y < low)
-        if not _is(high, np.inf):
-            over = fnp.where(infinite, over, y > high)
-        outside = fnp.logical_or(under, over)
-        if nowhere(outside):
-            return f(y, *at.shapes)
-        out = f(fnp.where(outside, self.inner(*at.shapes), y), *at.shapes)
-        return fnp.where(under, below, fnp.where(over, above, out))
+        beyond = fnp.isinf(at.x)
+        y = at.standard(at.x if nowhere(beyond) else fnp.where(beyond, 0.0, at.x))
+        low, high = self.support(*at.shapes)
+        if not _infinite(low):
+            beyond = fnp.logical_or(beyond, y <= low if ends_too else y < low)
+        if not _infinite(high):
+            beyond = fnp.logical_or(beyond, y >= high if ends_too else y > high)
+        if nowhere(beyond):
+            return at.finished(f(y, *at.shapes))
+        inner = self.inner(*at.shapes)
+        out = f(fnp.where(beyond, inner, y) if not (_infinite(low) and _infinite(high)) else y, *at.shapes)
+        first, last = aval_of(out).dtype.type(below), aval_of(out).dtype.type(above)
+        elsewhere = first if below == above else fnp.where(at.x > at.affine(inner), last, first)
+        return at.finished(out, beyond, elsewhere)
 
     def _quantile(self, f: Callable[..., Array], at: Point, first: Any, last: Any) -> Array:
         q = at.x
@@ -140,5 +144,6 @@ class Continuous(Distribution):
         return self._ppf(1 - q, *shapes)
 
 
-def _is(end: Any, infinity: float) -> bool:
-    return isinstance(end, float) and end == infinity
+def _infinite(end: Any) -> bool:
+    """Whether an end of the support is known to be infinite."""
+    return isinstance(end, float) and abs(end) == np.inf

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 import fgrad.numpy as fnp
-from fgrad.core.aval import Array
+from fgrad.core.aval import Array, aval_of
 from fgrad.errors import message
 from fgrad.scipy.stats.parameters import (
     COUNT,
@@ -24,7 +24,7 @@ from fgrad.scipy.stats.parameters import (
     scalar,
 )
 
-__all__ = ["Distribution", "Domain", "Point"]
+__all__ = ["Distribution", "Point"]
 
 
 class Distribution(ABC):
@@ -117,6 +117,11 @@ class Point:
         y = y if self.scale is None else self.scale * y
         return y if self.loc is None else self.loc + y
 
-    def finished(self, out: Array) -> Array:
-        """A result: NaN where parameters have values that they cannot have."""
-        return scalar(out if self.valid is None else fnp.where(self.valid, out, np.nan))
+    def finished(self, out: Array, beyond: Any = None, elsewhere: Any = None) -> Array:
+        """A result: another value `beyond` the support, and NaN where parameters have values that they cannot have."""
+        if self.valid is not None:
+            invalid = fnp.logical_not(self.valid)
+            nan = aval_of(out).dtype.type(np.nan)
+            elsewhere = nan if beyond is None else fnp.where(invalid, nan, elsewhere)
+            beyond = invalid if beyond is None else fnp.logical_or(beyond, invalid)
+        return scalar(out if beyond is None else fnp.where(beyond, elsewhere, out))

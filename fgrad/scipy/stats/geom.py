@@ -14,7 +14,7 @@ import numpy as np
 import fgrad.numpy as fnp
 from fgrad.core.aval import Array
 from fgrad.scipy.stats.discrete import Discrete
-from fgrad.scipy.stats.logarithms import exp_of, log1mexp, times_log1p
+from fgrad.scipy.stats.logarithms import by_powers_at, exp_of, log1mexp, times_log1p
 from fgrad.scipy.stats.parameters import POSITIVE_PROBABILITY, parameters
 
 __all__ = ["geom"]
@@ -28,6 +28,15 @@ class Geom(Discrete):
 
     def support(self, *shapes: Array) -> tuple[Any, Any]:
         return 1.0, np.inf
+
+    def _pmf(self, k: Array, p: Array) -> Array:
+        return by_powers_at(
+            p == 1,
+            p,
+            0.5,
+            lambda p: fnp.exp(self._logpmf(k, p)),
+            lambda p: p * fnp.power(1 - p, k - 1),
+        )
 
     def _logpmf(self, k: Array, p: Array) -> Array:
         return fnp.log(p) + times_log1p(k - 1, -p)

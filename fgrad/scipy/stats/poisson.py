@@ -18,7 +18,7 @@ from fgrad.core.aval import Array
 from fgrad.errors import public
 from fgrad.primitives.special import igamma, igammac, lgamma
 from fgrad.scipy.stats.discrete import Discrete
-from fgrad.scipy.stats.logarithms import exp_of, times_log
+from fgrad.scipy.stats.logarithms import by_powers_at, exp_of, times_log
 from fgrad.scipy.stats.parameters import NOT_NEGATIVE, parameters
 
 __all__ = ["poisson"]
@@ -34,6 +34,15 @@ class Poisson(Discrete):
     name = "poisson"
     shapes = parameters(mu=NOT_NEGATIVE)
     functions = MappingProxyType({**Discrete.functions, "entropy": "entropy"})
+
+    def _pmf(self, k: Array, mu: Array) -> Array:
+        return by_powers_at(
+            mu == 0,
+            mu,
+            1.0,
+            lambda mu: fnp.exp(self._logpmf(k, mu)),
+            lambda mu: fnp.power(mu, k) * fnp.exp(-mu - lgamma(k + 1)),
+        )
 
     def _logpmf(self, k: Array, mu: Array) -> Array:
         return times_log(k, mu) - lgamma(k + 1) - mu

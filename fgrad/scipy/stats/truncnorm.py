@@ -29,7 +29,7 @@ class Truncnorm(Continuous):
     """Density exp(−y²/2) / (√(2π)·(Φ(b) − Φ(a))) for a ≤ y ≤ b; the bounds may be infinite."""
 
     name = "truncnorm"
-    shapes = parameters(a=ANY, b=ANY)
+    shapes = parameters(a=ANY, b=ANY._replace(stand_in=1.0))
 
     def consistent(self, *shapes: Array) -> Any:
         return shapes[0] < shapes[1]

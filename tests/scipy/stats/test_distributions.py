@@ -80,7 +80,20 @@ WHOLE = {"betabinom": 1, "binom": 1}
 LOC, SCALE = 0.3, 1.7
 ENDS = np.array([-INF, -50.0, -2.0, 0.0, 1.0, 2.0, 40.0, INF])
 K = np.array([-INF, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 7.0, 8.0, 22.0, INF, np.nan])
-Q = np.array([0.0, 1e-12, 1e-3, 0.2, 0.5, 0.8, 0.999, 1.0, 1.5, -0.5, np.nan])
+Q = np.array([0.0, 1e-6, 1e-3, 0.2, 0.5, 0.8, 0.999, 1.0, 1.5, -0.5, np.nan])
+
+STEEP = [
+    Case("beta", (0.4, 0.6), UNIT),
+    Case("beta", (1.0, 1.0), UNIT),
+    Case("chi2", (0.7,), HALF),
+    Case("gamma", (0.5,), HALF),
+    Case("gamma", (1.0,), HALF),
+    Case("gennorm", (0.7,), (-0.4, 1.1)),
+    Case("truncnorm", (-INF, 0.5), (-2.0, 0.3)),
+    Case("truncnorm", (0.5, INF), (0.7, 9.0)),
+    Case("vonmises", (0.0,), (0.5,)),
+]
+"""Shapes for which the density is infinite or jumps at an end, or where there is no end."""
 
 continuous = pytest.mark.parametrize("case", CONTINUOUS, ids=lambda case: case.name)
 discrete = pytest.mark.parametrize("case", DISCRETE, ids=lambda case: case.name)
@@ -164,23 +177,31 @@ def test_transforms_agree(case: Case) -> None:
             np.testing.assert_allclose(got, eager, rtol=1e-12)
 
 
-@everything
+@pytest.mark.parametrize("case", STEEP, ids=lambda case: f"{case.name}{case.shapes}")
+def test_values_at_steep_ends(case: Case) -> None:
+    test_values_of_continuous_distributions(case)
+
+
+@pytest.mark.parametrize("case", CONTINUOUS + DISCRETE + STEEP, ids=lambda case: f"{case.name}{case.shapes}")
 def test_no_nan_in_derivatives(case: Case) -> None:
-    loc = 0.3 if case in CONTINUOUS else 2.0
-    affine = (loc, 1.7) if case in CONTINUOUS else (loc,)
-    x = variable(case)[:-1] if case in CONTINUOUS else K[:-1] + 2
+    loc = 0.3 if case not in DISCRETE else 2.0
+    affine = (loc, 1.7) if case not in DISCRETE else (loc,)
+    x = variable(case)[:-1] if case not in DISCRETE else K[:-1] + 2
+    if case in CONTINUOUS + STEEP:
+        ends = [loc + end * 1.7 for end in case.theirs.support(*case.shapes) if np.isfinite(end)]
+        x = np.concatenate([x, ends])
     numbers = tuple(np.float64(v) for v in (*case.shapes, *affine))
     for function in case.functions():
         at = Q[1:7] if function in QUANTILES else x
 
-        def total(x: Any, *parameters: Any, function: str = function) -> Any:
-            return fnp.sum(fnp.where(fnp.isfinite(x), getattr(case.ours, function)(x, *parameters), 0.0))
-
         def elements(x: Any, *parameters: Any, function: str = function) -> Any:
             return getattr(case.ours, function)(x, *parameters)
 
-        everywhere = tuple(range(1 + len(numbers)))
-        for gradient in (fgrad.grad(total, everywhere)(at, *numbers), fgrad.jit(fgrad.grad(total, 0))(at, *numbers)):
+        def pullback(*arguments: Any, elements: Callable[..., Any] = elements) -> Any:
+            out, f_vjp = fgrad.vjp(elements, *arguments)
+            return f_vjp(fnp.ones_like(out))
+
+        for gradient in (pullback(at, *numbers), fgrad.jit(pullback)(at, *numbers)):
             assert not any(np.isnan(part).any() for part in fgrad.tree.leaves(gradient)), function
         _, tangent = fgrad.jvp(elements, (at, *numbers), (np.ones_like(at), *[np.float64(1.0)] * len(numbers)))
         assert not np.isnan(tangent).any(), function
@@ -276,6 +297,31 @@ def test_tails_are_accurate(name: str, function: str, x: float, exact: Callable[
     np.testing.assert_allclose(fgrad.grad(f)(x), slope, rtol=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("function", "x", "a"),
+    [
+        ("logsf", 1000.0, 2.0),
+        ("logsf", 800.0, 0.3),
+        ("logsf", 1.45e4, 1e4),
+        ("logcdf", 1e-4, 100.0),
+        ("logcdf", 5e3, 1e4),
+    ],
+)
+def test_tails_of_gamma_where_the_probability_is_too_small_for_a_number(function: str, x: float, a: float) -> None:
+    def exact(x: Any, a: Any) -> Any:
+        bounds = (x, mpmath.inf) if function == "logsf" else (0, x)
+        return mpmath.log(mpmath.gammainc(a, *bounds, regularized=True))
+
+    with mpmath.workdps(50):
+        point = mpmath.mpf(x), mpmath.mpf(a)
+        value = float(exact(*point))
+        slopes = [float(mpmath.diff(exact, point, order)) for order in ((1, 0), (0, 1))]
+    f = getattr(stats.gamma, function)
+    np.testing.assert_allclose(f(x, a), value, rtol=1e-13)
+    np.testing.assert_allclose(fgrad.grad(f, (0, 1))(x, a), slopes, rtol=1e-10)
+    np.testing.assert_allclose(fgrad.jit(f)(x, a), value, rtol=1e-13)
+
+
 @pytest.mark.parametrize("a", [-40.0, -1e-9, 3.0, 30.0, -INF])
 def test_truncated_tails(a: float) -> None:
     """The mass between bounds that are close, or far out, without cancellation."""
@@ -305,6 +351,22 @@ def test_densities_at_the_end_of_the_support() -> None:
         gradients = fgrad.grad(stats.gamma.logpdf, (0, 1, 3))(0.0, a, 0.0, 2.0)
         assert np.isfinite(gradients).all()
     assert fgrad.grad(stats.uniform.pdf, (0, 1))(0.0, 0.0) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("f", "p", "expected"),
+    [
+        (lambda p: stats.binom.pmf(np.arange(4.0), 3, p), 0.0, [[1, 0, 0, 0], [-3, 3, 0, 0], [6, -12, 6, 0]]),
+        (lambda p: stats.binom.pmf(np.arange(4.0), 3, p), 1.0, [[0, 0, 0, 1], [0, 0, -3, 3], [0, 6, -12, 6]]),
+        (lambda p: stats.geom.pmf(np.arange(1.0, 4.0), p), 1.0, [[1, 0, 0], [1, -1, 0], [0, -2, 2]]),
+        (lambda p: stats.poisson.pmf(np.arange(3.0), p), 0.0, [[1, 0, 0], [-1, 1, 0], [1, -2, 1]]),
+        (lambda p: stats.bernoulli.pmf(np.arange(2.0), p), 0.0, [[1, 0], [-1, 1], [0, 0]]),
+    ],
+    ids=["binom0", "binom1", "geom", "poisson", "bernoulli"],
+)
+def test_probabilities_at_the_edges_of_parameters(f: Any, p: float, expected: Any) -> None:
+    slope = fgrad.jacfwd(f)
+    np.testing.assert_allclose([f(p), slope(p), fgrad.jacrev(slope)(p)], expected, atol=1e-14)
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.3, 12.0, 199.0, 201.0, 1e6])
