@@ -18,7 +18,7 @@ import fgrad.numpy as fnp
 from fgrad.core import ZERO
 from fgrad.errors import ArgumentError
 from fgrad.transforms.jvp import jvp
-from tests.numpy.namespace_calls import BY_VALUE, LENIENT, NOT_NUMPYS, OWN, TABLES, Call, Weak, calls_of
+from tests.numpy.namespace_calls import BY_VALUE, LENIENT, NOT_NUMPYS, OWN, TABLES, Call, Weak, calls_of, mapped, plain
 
 MODULES = {"": (fnp, np), "linalg": (fnp.linalg, np.linalg), "fft": (fnp.fft, np.fft)}
 ENTRIES = [pytest.param(room, name, id=f"{room}.{name}".lstrip(".")) for room in TABLES for name in TABLES[room]]
@@ -63,18 +63,6 @@ def run(f: Callable[..., Any], call: Call) -> Any:
 
 def leaves(out: Any) -> list[Any]:
     return [x for part in out for x in leaves(part)] if isinstance(out, (tuple, list)) else [out]
-
-
-def mapped(f: Callable[[Any], Any], x: Any) -> Any:
-    """f of every item of nested lists."""
-    if type(x) is dict:
-        return {k: mapped(f, y) for k, y in x.items()}
-    return type(x)([mapped(f, y) for y in x]) if type(x) in (list, tuple) else f(x)
-
-
-def plain(call: Call) -> Call:
-    """A call whose weak numbers are numbers."""
-    return Call(*mapped(lambda x: x.number if isinstance(x, Weak) else x, tuple(call)))
 
 
 class Slot(int):
