@@ -88,14 +88,12 @@ from fgrad.numpy.nanfunctions import *
 from fgrad.numpy.normalized import *
 from fgrad.numpy.packing import *
 from fgrad.numpy.padding import *
-from fgrad.numpy.polynomials import *
 from fgrad.numpy.products import *
 from fgrad.numpy.protocols import register_namespace as _register_namespace
 from fgrad.numpy.quantiles import *
 from fgrad.numpy.rearranging import *
 from fgrad.numpy.reductions import *
 from fgrad.numpy.sets import *
-from fgrad.numpy.signals import *
 from fgrad.numpy.sorting import *
 from fgrad.numpy.statistics import *
 from fgrad.numpy.ufuncs import *
@@ -108,13 +106,28 @@ __array_api_version__ = "2024.12"
 if _TYPE_CHECKING:
     from fgrad.numpy import fft as fft
     from fgrad.numpy import linalg as linalg
+    from fgrad.numpy.polynomials import *
+    from fgrad.numpy.signals import *
+
+_LATER = dict.fromkeys(
+    ("poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"),
+    "polynomials",
+) | dict.fromkeys(("bartlett", "blackman", "convolve", "correlate", "hamming", "hanning", "i0", "kaiser"), "signals")
+"""Functions whose chapters are imported when they are first used: `import fgrad` stays quick."""
 
 
 def __getattr__(name: str) -> _Any:
-    """`fft` and `linalg` are imported when they are first used."""
     if name in ("fft", "linalg"):
         return _import_module(f"fgrad.numpy.{name}")
-    raise AttributeError(f"module 'fgrad.numpy' has no attribute {name!r}")
+    if name not in _LATER:
+        raise AttributeError(f"module 'fgrad.numpy' has no attribute {name!r}")
+    value = getattr(_import_module(f"fgrad.numpy.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, "fft", "linalg"})
 
 
 _register_namespace("numpy", globals())

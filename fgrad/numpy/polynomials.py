@@ -15,12 +15,14 @@ from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.creation import zeros_like
 from fgrad.numpy.dispatch import as_operand, is_traced
 from fgrad.numpy.joining import concatenate
+from fgrad.numpy.linalg.factorizations import eigvals
 from fgrad.numpy.manipulation import atleast_1d
 from fgrad.numpy.parts import operand, part, taken
 from fgrad.numpy.signals import convolve
 from fgrad.primitives.exponential import sqrt
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.polynomial_roots import polynomial_roots
+from fgrad.primitives.rounding import real
 from fgrad.primitives.shape import reduce_sum
 
 __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
@@ -173,12 +175,18 @@ def _behind(x: Array, count: int) -> Array:
 def poly(seq_of_zeros: Any) -> Array:
     """`poly(zeros)`: the coefficients of the polynomial with given zeros, Π (x − zᵢ).
 
+    Of a square matrix: of its characteristic polynomial, whose zeros are the eigenvalues.
+
     >>> poly([1.0, 2.0])
     array([ 1., -3.,  2.])
     """
     if not is_traced(seq_of_zeros):
         return np.poly(seq_of_zeros)
-    zeros = _row(seq_of_zeros, "poly")
+    given = as_operand(seq_of_zeros)
+    if len(shape_of(given)) == 2 and shape_of(given)[0]:
+        characteristic = poly(eigvals(given))
+        return characteristic if aval_of(given).dtype.kind == "c" else real(characteristic)
+    zeros = _row(given, "poly")
     dtype = np.dtype(np.mintypecode(aval_of(zeros).dtype.char))
     zeros = as_dtype(zeros, dtype)
     if not shape_of(zeros)[0]:

@@ -22,6 +22,12 @@ def register_namespace(module: str, functions: Mapping[str, Any]) -> None:
     _namespaces[module] = functions
 
 
+def _counterpart(module: str, name: str) -> Any:
+    """fgrad's function of a name; those that are imported later, a namespace names."""
+    functions = _namespaces.get(module, {})
+    return functions["__getattr__"](name) if name in functions.get("_LATER", ()) else functions.get(name)
+
+
 def _array_function(
     self: Tracer, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
@@ -29,7 +35,7 @@ def _array_function(
     name = getattr(function, "__name__", str(function))
     if module in _LATER and module not in _namespaces:
         import_module(_LATER[module])
-    found = _namespaces.get(module, {}).get(name)
+    found = _counterpart(module, name)
     if found is None or found is function:
         what = (
             f"{module}.{name} has no counterpart in fgrad that takes traced arrays, in {self.interpreter.describe()}."

@@ -155,8 +155,9 @@ def _apply(primitive: Any, args: tuple[Any, ...]) -> Array:
     return primitive(*xs)
 
 
-def _refuse(name: str, kwargs: dict[str, Any]) -> None:
-    for key in kwargs:
+def _refuse(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuses the options of a ufunc; what follows its operands is `out`."""
+    for key in (*["out"] * len(args), *kwargs):
         cure = "Select with fgrad.numpy.where, convert with .astype, and use the returned array."
         raise ArgumentError(message(f"fgrad.numpy.{name} does not take `{key}` when an argument is traced.", cure=cure))
 
@@ -176,7 +177,7 @@ def _export(
             return function(x)
         if type(x) is Tracer:
             if args or kwargs:
-                _refuse(name, kwargs or {"out": args})
+                _refuse(name, args, kwargs)
             return dispatch(primitive, (x,), {}) if direct else _apply(primitive, (x,))  # type: ignore[arg-type]
         if is_traced(x):
             return unary(as_operand(x), *args, **kwargs)
@@ -188,7 +189,7 @@ def _export(
         if type(x) is not Tracer is not type(y) and not is_traced(x, y):
             return function(x, y, *args, **kwargs)
         if args or kwargs:
-            _refuse(name, kwargs or {"out": args})
+            _refuse(name, args, kwargs)
         return _apply(primitive, (x, y))
 
     exported: Callable[..., Array] = unary if arity == 1 else binary
@@ -285,10 +286,13 @@ isinf = _export("isinf", comparison.is_inf, np.isinf, 1)
 signbit = _export("signbit", comparison.signbit, np.signbit, 1)
 
 
-def power(x: Any, y: Any, /) -> Array:
+def power(x: Any, y: Any, /, *args: Any, **kwargs: Any) -> Array:
     """`power(x, y)`: xʸ. For a Python integer y derivatives of every order are exact, also at x = 0."""
-    if type(x) is ndarray is type(y) or not is_traced(x, y):
+    if type(x) is ndarray is type(y) and not args and not kwargs:
         return np.power(x, y)
+    if not is_traced(x, y):
+        return np.power(x, y, *args, **kwargs)
+    _refuse("power", args, kwargs)
     x, y = as_operand(x), as_operand(y)
     if type(x) is Tracer and type(y) in (int, float) and x.dtype.kind != "b":
         return _strong(x) ** y
@@ -299,25 +303,30 @@ pow = power
 operators.ufuncs[np.power] = power
 
 
-def divmod(x: Any, y: Any, /) -> tuple[Array, Array]:
+def divmod(x: Any, y: Any, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
     """`divmod(x, y)`: quotient and remainder, `(x // y, x % y)`."""
+    if type(x) is ndarray is type(y) or not is_traced(x, y):
+        return np.divmod(x, y, *args, **kwargs)
+    _refuse("divmod", args, kwargs)
     return floor_divide(x, y), remainder(x, y)
 
 
-def modf(x: Any, /) -> tuple[Array, Array]:
+def modf(x: Any, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
     """`modf(x)`: fraction and whole part of x, both with the sign of x."""
     if type(x) is ndarray or not is_traced(x):
-        return np.modf(x)
+        return np.modf(x, *args, **kwargs)
+    _refuse("modf", args, kwargs)
     x = _floating(np.modf, as_operand(x))
     infinite = isinf(x)
     fraction = comparison.select(infinite, copysign(0.0, x), fmod(comparison.select(infinite, 0.0, x), 1.0))
     return fraction, trunc(x)
 
 
-def frexp(x: Any, /) -> tuple[Array, Array]:
+def frexp(x: Any, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
     """`frexp(x)`: m and n with x = m·2ⁿ and ½ ≤ |m| < 1."""
     if type(x) is ndarray or not is_traced(x):
-        return np.frexp(x)
+        return np.frexp(x, *args, **kwargs)
+    _refuse("frexp", args, kwargs)
     x = _floating(np.frexp, as_operand(x))
     exponent = rounding.frexp_exponent(x)
     return ldexp(x, -exponent), exponent

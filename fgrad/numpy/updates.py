@@ -12,6 +12,7 @@ from fgrad.core.aval import Array, aval_of
 from fgrad.core.interpreter import Tracer, dispatch
 from fgrad.core.primitive import Primitive
 from fgrad.errors import ArgumentError, ImmutableTracerError, ShapeError, message, public
+from fgrad.numpy.axes import as_dtype
 from fgrad.numpy.dispatch import as_operand, is_traced
 from fgrad.numpy.index_expressions import Index, parse_index, static_slice
 from fgrad.numpy.parts import outside_transforms, strong
@@ -225,6 +226,8 @@ class Updates:
 
     def _scattered(self, name: str, primitive: Any, values: Any, options: Options) -> Array:
         _check_options(name, options)
+        if _selects(self._x, self._index, values):
+            return self._masked(name, primitive, values)
         mode = options.get("mode")
         index = self._parsed(mode, options.get("unique_indices", False))
 
@@ -235,6 +238,23 @@ class Updates:
             return _scatter(primitive, x, v, _bounded(index, mode))
 
         return self._run(update, values)
+
+    def _masked(self, name: str, primitive: Any, values: Any) -> Array:
+        """The update by a mask: everywhere, and then chosen from."""
+        rank = len(shape_of(self._x))
+        mask = reshape(self._index, shape=(*self._index.shape, *[1] * (rank - self._index.ndim)))
+        # What is not selected must not spoil derivatives: every power of 1 has one.
+        x = as_dtype(select(mask, self._x, 1), aval_of(self._x).dtype) if name == "power" else self._x
+        return select(mask, Updates(x, ...)._scattered(name, primitive, values, {}), self._x)
+
+
+def _selects(x: Array, index: Any, values: Any) -> bool:
+    """Whether an index is a mask without a value, and the values are the same wherever it holds: then no length is
+    needed."""
+    if type(index) is not Tracer or index.dtype.kind != "b" or not index.ndim or index.concrete is not None:
+        return False
+    shape = shape_of(x)
+    return shape[: index.ndim] == index.shape and len(shape_of(as_operand(values))) <= len(shape) - index.ndim
 
 
 def _check_options(name: str, options: Options) -> None:

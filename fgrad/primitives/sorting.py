@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,6 +133,34 @@ def _in_front(x: Array, dim: int | None, size: int) -> Array:
     return broadcast_to(x, shape=(size, *shape_of(x))) if dim is None else move_axis(x, dim, 0)
 
 
+def _quicker_at_once(rows: int, n: int, count: int) -> bool:
+    """Whether to search all rows side by side, `count` values in n elements each: NumPy searches one row a call.
+
+    By measured times in µs, of a call and a value here, of a step and a value there.
+    """
+    return rows * (1.1 + 0.06 * count) > n.bit_length() * (5.0 + 0.014 * rows * count)
+
+
+def _bisected(a: Any, v: Any, side: str) -> Any:
+    """`searchsorted` of all rows side by side: the interval that holds an answer is halved until it is empty."""
+    count, n = a.shape
+    low, high = np.zeros(v.shape, np.intp), np.full(v.shape, n, np.intp)
+    if not n:
+        return low
+    elements, first = a.reshape(-1), np.arange(0, count * n, n).reshape(count, 1)
+    floating = a.dtype.kind == "f"
+    for _ in range(n.bit_length()):
+        middle = (low + high) >> 1
+        x = elements[first + np.minimum(middle, n - 1)]
+        if side == "left":
+            ahead = (x < v) | (np.isnan(v) & ~np.isnan(x)) if floating else x < v
+        else:
+            ahead = (x <= v) | np.isnan(v) if floating else x <= v
+        ahead &= low < high
+        low, high = np.where(ahead, middle + 1, low), np.where(ahead, high, middle)
+    return low
+
+
 class Searchsorted(NonDifferentiable):
     """`searchsorted(a, v, side=)`: how many elements of the sorted `a` are below (left), not above (right), each `v`.
 
@@ -147,10 +176,15 @@ class Searchsorted(NonDifferentiable):
     def impl(self, a: Array, v: Array, *, side: str) -> Array:
         if a.ndim == 1:
             return np.searchsorted(a, v, side)  # type: ignore[call-overload]
-        out = np.empty(v.shape, np.intp)
-        for row in np.ndindex(*a.shape[:-1]):
-            out[row] = np.searchsorted(a[row], v[row], side)  # type: ignore[call-overload]
-        return out
+        rows = a.shape[:-1]
+        count = math.prod(rows)
+        flat, wanted = a.reshape(count, a.shape[-1]), v.reshape(count, v.size // max(count, 1))
+        if a.dtype == v.dtype and a.dtype.kind != "c" and _quicker_at_once(count, a.shape[-1], wanted.shape[1]):
+            return _bisected(flat, wanted, side).reshape(v.shape)
+        out = np.empty(wanted.shape, np.intp)
+        for row, (x, y) in enumerate(zip(flat, wanted, strict=True)):
+            out[row] = np.searchsorted(x, y, side)  # type: ignore[call-overload]
+        return out.reshape(v.shape)
 
     def shape(self, a: ShapedArray, v: ShapedArray, *, side: str) -> ShapedArray:
         if a.ndim == 0 or v.shape[: a.ndim - 1] != a.shape[:-1] or side not in ("left", "right"):

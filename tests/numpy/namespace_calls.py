@@ -11,7 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["BY_VALUE", "LENIENT", "NOT_NUMPYS", "OWN", "TABLES", "Call", "Entry", "Make", "Weak", "call", "calls_of"]
+__all__ = [
+    "BY_VALUE",
+    "LENIENT",
+    "NOT_NUMPYS",
+    "OWN",
+    "TABLES",
+    "Call",
+    "Entry",
+    "Make",
+    "Weak",
+    "call",
+    "calls_of",
+    "mapped",
+    "plain",
+]
 
 DTYPES = [np.dtype(c) for c in "?bhilBHILefdFD"]
 SCALARS = [bool, int, float, complex]
@@ -35,6 +49,18 @@ class Call(NamedTuple):
 
 def call(*args: Any, **kwargs: Any) -> Call:
     return Call(args, kwargs)
+
+
+def mapped(f: Callable[[Any], Any], x: Any) -> Any:
+    """f of every item of nested lists."""
+    if type(x) is dict:
+        return {k: mapped(f, y) for k, y in x.items()}
+    return type(x)([mapped(f, y) for y in x]) if type(x) in (list, tuple) else f(x)
+
+
+def plain(call: Call) -> Call:
+    """A call whose weak numbers are numbers."""
+    return Call(*mapped(lambda x: x.number if isinstance(x, Weak) else x, tuple(call)))
 
 
 class Make:
@@ -670,8 +696,17 @@ _TABLE: dict[str, Entry] = {
     ),
     "unwrap": each(line, lambda a, b: call(a(2, 3) * 4, axis=0), lambda a, b: call(a(6), period=3), dtypes=REAL),
     # polynomials
-    "poly": each(lambda a, b: call(a(3)), lambda a, b: call(a(0))),
+    "poly": each(
+        lambda a, b: call(a(3)), lambda a, b: call(a(0)), lambda a, b: call(a.square(3)), lambda a, b: call(a(2, 3))
+    ),
     **dict.fromkeys(split("polyadd polysub"), pairs(lambda a, b: call(a(3), b(2)), lambda a, b: call(a(), b(2)))),
+    "polyfit": pairs(
+        lambda a, b: call(np.arange(6.0) * 1.5, a(6), 2),
+        lambda a, b: call(np.arange(6.0), a(6, 2), 1),
+        lambda a, b: call(np.arange(6.0), a(6), -1),
+        lambda a, b: call(np.arange(6.0), a(5), 1),
+        dtypes=[np.dtype(c) for c in "ldD"],
+    ),
     "polymul": pairs(
         lambda a, b: call(a(3, low=1), b(2, low=1)), lambda a, b: call(a(low=1), b(2, low=1)), dtypes=DTYPES[1:]
     ),
@@ -853,6 +888,7 @@ _WRITES = "it writes into an argument in NumPy, and gives a new array here: test
 NOT_NUMPYS: dict[str, dict[str, str]] = {
     "": {
         "unique_values": "the order is free, and differs for complex numbers: tested in test_sets.py",
+        "roots": "of traced coefficients they are complex: whether they are real depends on values",
         "result_type": "it gives a dtype: tested in test_dtypes.py",
         "isscalar": "a traced array without axes is a scalar, as what it stands for may be",
         **dict.fromkeys(["at"], "functional updates are not NumPy's: tested in test_indexing.py"),

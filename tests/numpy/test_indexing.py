@@ -813,3 +813,38 @@ def test_every_function_is_exported() -> None:
     for name in indexing.__all__:
         assert getattr(fgrad.numpy, name) is getattr(indexing, name)
     assert isinstance(Tracer.at, property)  # type: ignore[attr-defined]
+
+
+MASKED_UPDATES: list[tuple[str, Any]] = [
+    ("set", 7.0),
+    ("add", 2.0),
+    ("subtract", 2.0),
+    ("multiply", 3.0),
+    ("divide", 4.0),
+    ("power", 0.5),
+    ("min", 0.5),
+    ("max", 1.5),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), MASKED_UPDATES)
+def test_updates_by_a_mask_without_a_value(name: str, value: float) -> None:
+    x = np.array([[4.0, 0.0, 1.0], [0.25, 3.0, 2.0]])
+
+    def f(x: Any, mask: Any, value: Any = value) -> Any:
+        return getattr(fgrad.numpy.at(x)[mask], name)(value)
+
+    rows = np.array([False, True])
+    row = np.array([1.0, 2.0, 0.5])
+    for mask, v in ((x > 0.5, value), (rows, value), (rows, row)):
+        expected = f(x, mask, v)
+        agree(expected, fgrad.jit(f)(x, mask, v))
+        agree(
+            np.stack([expected, expected]),
+            fgrad.vmap(f, in_axes=(0, 0, None))(np.stack([x, x]), np.stack([mask, mask]), v),
+        )
+    slopes = fgrad.grad(lambda x: fgrad.numpy.sum(f(x, x > 0.5) ** 2))(x)
+    np.testing.assert_allclose(fgrad.jit(fgrad.grad(lambda x: fgrad.numpy.sum(f(x, x > 0.5) ** 2)))(x), slopes)
+    assert np.isfinite(slopes).all()
+    with pytest.raises(NonConcreteBooleanIndexError, match="unknown number of elements"):
+        fgrad.jit(f)(x, x > 0.5, row)

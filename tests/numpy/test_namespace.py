@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import traceback
 import types
@@ -15,8 +16,9 @@ import pytest
 import fgrad
 import fgrad.numpy as fnp
 from fgrad.core import ZERO
+from fgrad.errors import ArgumentError
 from fgrad.transforms.jvp import jvp
-from tests.numpy.namespace_calls import BY_VALUE, LENIENT, NOT_NUMPYS, OWN, TABLES, Call, Weak, calls_of
+from tests.numpy.namespace_calls import BY_VALUE, LENIENT, NOT_NUMPYS, OWN, TABLES, Call, Weak, calls_of, mapped, plain
 
 MODULES = {"": (fnp, np), "linalg": (fnp.linalg, np.linalg), "fft": (fnp.fft, np.fft)}
 ENTRIES = [pytest.param(room, name, id=f"{room}.{name}".lstrip(".")) for room in TABLES for name in TABLES[room]]
@@ -61,18 +63,6 @@ def run(f: Callable[..., Any], call: Call) -> Any:
 
 def leaves(out: Any) -> list[Any]:
     return [x for part in out for x in leaves(part)] if isinstance(out, (tuple, list)) else [out]
-
-
-def mapped(f: Callable[[Any], Any], x: Any) -> Any:
-    """f of every item of nested lists."""
-    if type(x) is dict:
-        return {k: mapped(f, y) for k, y in x.items()}
-    return type(x)([mapped(f, y) for y in x]) if type(x) in (list, tuple) else f(x)
-
-
-def plain(call: Call) -> Call:
-    """A call whose weak numbers are numbers."""
-    return Call(*mapped(lambda x: x.number if isinstance(x, Weak) else x, tuple(call)))
 
 
 class Slot(int):
@@ -225,3 +215,20 @@ def compiled(ours: Callable[..., Any], good: list[tuple[str, Traced, Any]]) -> l
         if difference := differ(expected, out, tolerance):
             wrong.append(f"{what}, compiled: {difference}")
     return wrong
+
+
+def test_out_is_refused_for_traced_arrays() -> None:
+    for room, table in TABLES.items():
+        for name, entry in table.items():
+            ours, numpys = (getattr(module, name) for module in MODULES[room])
+            _, call = next(iter(calls_of(entry._replace(forms=entry.forms[:1]))))
+            traced = Traced(call)
+            if not traced.xs or not (isinstance(numpys, np.ufunc) or "out" in inspect.signature(ours).parameters):
+                continue
+
+            def f(xs: Any, out: Any, ours: Any = ours, traced: Traced = traced) -> Any:
+                call = traced.back(xs)
+                return ours(*call.args, **call.kwargs, out=out)
+
+            with pytest.raises(ArgumentError, match="does not take `out`"):
+                fgrad.make_jaxpr(lambda xs, f=f: f(xs, np.zeros(6)))(traced.xs)

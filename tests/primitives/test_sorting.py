@@ -95,6 +95,19 @@ def test_searchsorted_over_rows(side: str, mapped: tuple[bool, bool]) -> None:
         np.testing.assert_array_equal(np.take(out, i, dim), expected)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.uint8, np.bool_])
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_searchsorted_over_many_rows_at_once(side: Any, dtype: Any, n: int) -> None:
+    rng = np.random.default_rng(0)
+    a = np.sort(rng.integers(0, 9, (200, n)).astype(dtype), axis=1)
+    v = rng.integers(0, 10, (200, 3)).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        a[:50, -2:], v[::3, 1], v[::5, 0], v[::7, 2] = np.nan, np.nan, np.inf, -np.inf
+    expected = [np.searchsorted(x, y, side) for x, y in zip(a, v, strict=True)]
+    np.testing.assert_array_equal(searchsorted(a, v, side=side), expected)
+
+
 @pytest.mark.parametrize(
     ("primitive", "shapes", "params"),
     [
