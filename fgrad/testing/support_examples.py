@@ -259,6 +259,7 @@ EXAMPLES: dict[str, Example] = {
     "scipy.linalg.hadamard": _of(lambda f: f(4)),
     "scipy.linalg.leslie": _of(_plain, _x, _y[:2]),
     "scipy.linalg.lu_solve": _of(lambda f, a, b: f((a, np.arange(3)), b), _A, _x),
+    "scipy.linalg.solve_banded": _of(lambda f, a, b: f((1, 1), a, b), _A + 1, _x),
     "scipy.linalg.solve_sylvester": _of(_plain, _A, 2 * _A, _T[1] + 1),
     "scipy.signal.get_window": _of(lambda f: f("hann", 4)),
     "scipy.stats.bernoulli.logpmf": _of(lambda f, x: f(np.array([0, 1, 1]), x), _x),
