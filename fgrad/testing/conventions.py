@@ -299,6 +299,22 @@ CONVENTIONS: tuple[Convention, ...] = (
     ),
     Convention(
         _MATRICES,
+        "2 * np.sum(np.log(np.diag(np.linalg.cholesky(x))))",
+        "[[2.0, 1.0], [1.0, 2.0]]",
+        (float(np.log(3.0)), [[2 / 3, 0], [-2 / 3, 2 / 3]]),
+        "log det x as a function of the triangle that is read",
+        "JAX and autograd share the −2/3 between both triangles",
+    ),
+    Convention(
+        _MATRICES,
+        "np.linalg.eigvalsh(x)[0]",
+        "[[2.0, 1.0], [1.0, 2.0]]",
+        (1.0, [[0.5, 0], [-1, 0.5]]),
+        "likewise a function of the lower triangle",
+        "JAX shares the −1 between both triangles",
+    ),
+    Convention(
+        _MATRICES,
         "np.sum(np.linalg.eigvalsh(x))",
         "[[1.0, 0.0], [0.0, 1.0]]",
         (2.0, [[1, 0], [0, 1]], np.zeros((2, 2, 2, 2)).tolist()),
@@ -337,7 +353,12 @@ runs and differentiates each function only on the elements that take it. `np.whe
 downhill is `z - lr * np.conj(grad(f)(z))`. Of a holomorphic function it is the ordinary f′(z), which
 `grad(f, holomorphic=True)` returns. PyTorch returns the conjugate.
 """,
-    _MATRICES: """`eigh` and `svd` of matrices with repeated values: eigenvectors are not unique then. Where the
+    _MATRICES: """One meaning for symmetric matrices, everywhere: a function that reads one triangle (`cholesky`, `eigh`,
+`eigvalsh`, `scipy.linalg.solve` with `assume_a`, `cho_solve`) is a function of that triangle, and its derivative by the
+other one is 0, as finite differences have it. For a symmetric matrix that is made of parameters, such as `L @ L.T`, the
+gradient by these is the same with any choice.
+
+`eigh` and `svd` of matrices with repeated values: eigenvectors are not unique then. Where the
 cotangent does not ask for what is undefined, the derivative is right; where it does,
 `fgrad.errors.DegenerateWarning` says so, and the share that is undefined counts as 0. A function V·g(Λ)·Vᵀ of a
 symmetric matrix that is written with `eigh` lacks what is off the diagonal within an eigenspace, and no warning can
