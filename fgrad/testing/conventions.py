@@ -353,12 +353,7 @@ runs and differentiates each function only on the elements that take it. `np.whe
 downhill is `z - lr * np.conj(grad(f)(z))`. Of a holomorphic function it is the ordinary f′(z), which
 `grad(f, holomorphic=True)` returns. PyTorch returns the conjugate.
 """,
-    _MATRICES: """One meaning for symmetric matrices, everywhere: a function that reads one triangle (`cholesky`, `eigh`,
-`eigvalsh`, `scipy.linalg.solve` with `assume_a`, `cho_solve`) is a function of that triangle, and its derivative by the
-other one is 0, as finite differences have it. For a symmetric matrix that is made of parameters, such as `L @ L.T`, the
-gradient by these is the same with any choice.
-
-`eigh` and `svd` of matrices with repeated values: eigenvectors are not unique then. Where the
+    _MATRICES: """`eigh` and `svd` of matrices with repeated values: eigenvectors are not unique then. Where the
 cotangent does not ask for what is undefined, the derivative is right; where it does,
 `fgrad.errors.DegenerateWarning` says so, and the share that is undefined counts as 0. A function V·g(Λ)·Vᵀ of a
 symmetric matrix that is written with `eigh` lacks what is off the diagonal within an eigenspace, and no warning can
