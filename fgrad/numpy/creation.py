@@ -25,7 +25,11 @@ from fgrad.primitives.shape import copy as copy_array
 __all__ = [
     "arange",
     "array",
+    "asanyarray",
     "asarray",
+    "asarray_chkfinite",
+    "ascontiguousarray",
+    "asfortranarray",
     "empty",
     "empty_like",
     "eye",
@@ -94,6 +98,48 @@ def asarray(
     check_device(device)
     refuse("asarray", order=order, like=like)
     return array(a, dtype, copy=copy)
+
+
+def asanyarray(a: Any, dtype: Any = None, order: Any = None, **kwargs: Any) -> Array:
+    """As `asarray`; concrete arrays of a subclass stay such.
+
+    >>> asanyarray([1, 2])
+    array([1, 2])
+    """
+    return asarray(a, dtype, order, **kwargs) if is_traced(a) else np.asanyarray(a, dtype, order, **kwargs)
+
+
+def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Array:
+    """As `asarray`, with one axis at least; concrete arrays are laid out row by row, traced ones have no layout.
+
+    >>> ascontiguousarray([1, 2])
+    array([1, 2])
+    """
+    return array(a, dtype, ndmin=1, like=like) if is_traced(a) else np.ascontiguousarray(a, dtype, like=like)
+
+
+def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Array:
+    """As `asarray`, with one axis at least; concrete arrays are laid out column by column, traced ones have no layout.
+
+    >>> asfortranarray([1, 2])
+    array([1, 2])
+    """
+    return array(a, dtype, ndmin=1, like=like) if is_traced(a) else np.asfortranarray(a, dtype, like=like)
+
+
+def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
+    """As `asarray`, and refuses what is infinite or NaN, where the values of a traced array are known.
+
+    >>> asarray_chkfinite([1, 2])
+    array([1, 2])
+    """
+    if not is_traced(a):
+        return np.asarray_chkfinite(a, dtype, order)
+    x = asarray(a, dtype, order)
+    value = x.concrete if type(x) is Tracer else x
+    if value is not None and not np.isfinite(value).all():
+        raise ArgumentError(message("asarray_chkfinite: the array has infinities or NaNs."))
+    return x
 
 
 def _static_shape(shape: Any) -> tuple[int, ...]:

@@ -299,6 +299,22 @@ CONVENTIONS: tuple[Convention, ...] = (
     ),
     Convention(
         _MATRICES,
+        "2 * np.sum(np.log(np.diag(np.linalg.cholesky(x))))",
+        "[[2.0, 1.0], [1.0, 2.0]]",
+        (float(np.log(3.0)), [[2 / 3, 0], [-2 / 3, 2 / 3]]),
+        "log det x as a function of the triangle that is read",
+        "JAX and autograd share the −2/3 between both triangles",
+    ),
+    Convention(
+        _MATRICES,
+        "np.linalg.eigvalsh(x)[0]",
+        "[[2.0, 1.0], [1.0, 2.0]]",
+        (1.0, [[0.5, 0], [-1, 0.5]]),
+        "likewise a function of the lower triangle",
+        "JAX shares the −1 between both triangles",
+    ),
+    Convention(
+        _MATRICES,
         "np.sum(np.linalg.eigvalsh(x))",
         "[[1.0, 0.0], [0.0, 1.0]]",
         (2.0, [[1, 0], [0, 1]], np.zeros((2, 2, 2, 2)).tolist()),

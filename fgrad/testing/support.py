@@ -31,24 +31,30 @@ __all__ = ["NOT_BY_NATURE", "ROOMS", "Row", "document", "matrix", "section"]
 
 COLUMNS = ("jvp", "vjp", "vmap", "jit", "second")
 
+_SCIPY = ("special", "linalg", "stats", "signal", "fft", "integrate", "optimize")
+
 ROOMS = {
     "numpy": "fgrad.numpy",
     "linalg": "fgrad.numpy.linalg",
     "fft": "fgrad.numpy.fft",
     "lax": "fgrad.lax",
     "nn": "fgrad.nn",
-    **{f"scipy.{name}": f"fgrad.scipy.{name}" for name in ("special", "linalg", "integrate", "stats", "signal", "fft")},
+    **{f"scipy.{name}": f"fgrad.scipy.{name}" for name in _SCIPY},
 }
 """The namespaces; those that are not installed are left out."""
 
 _UNKNOWN = "no example is written for it (fgrad/testing/support_examples.py)"
 
 NOT_BY_NATURE: dict[str, str] = {
+    "numpy.trim_zeros": "the shape of its result depends on values, so that there is none under `jit` and `vmap`",
     **dict.fromkeys(
         ["scipy.linalg.hessenberg", "scipy.linalg.rsf2csf", "scipy.linalg.schur"],
-        "it chooses one basis of many, with no smooth choice in sight; what does not depend on it has a derivative",
+        "its result is one of many, with no smooth choice among them",
     ),
-    "numpy.trim_zeros": "the shape of its result depends on values, so that there is none under `jit` and `vmap`",
+    **dict.fromkeys(
+        ["scipy.optimize.least_squares", "scipy.optimize.minimize", "scipy.optimize.root"],
+        "it runs SciPy's own solver, which needs values; `fgrad.implicit` and `fgrad.optim` have others",
+    ),
 }
 """Functions with empty cells, and why they cannot have more."""
 
@@ -78,6 +84,9 @@ def functions(room: str) -> dict[str, Callable[..., Any]]:
         return {}
     names = getattr(namespace, "__all__", None) or dir(namespace)
     found = {name: getattr(namespace, name) for name in sorted(names) if not name.startswith("_")}
+    for name, f in list(found.items()):
+        if hasattr(type(f), "functions") and hasattr(type(f), "has"):  # a distribution of scipy.stats
+            found |= {f"{name}.{inner}": getattr(f, inner) for inner in f.functions if f.has(inner)}
     return {name: f for name, f in found.items() if _is_function(f)}
 
 

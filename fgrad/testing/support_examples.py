@@ -32,6 +32,7 @@ _i = np.array([2, 0, 1])
 _n = np.array([1, 5, 3])
 _b = np.array([True, False, True])
 _image = np.linspace(0.1, 1.6, 16).reshape(1, 1, 4, 4) ** 2
+_heads = np.linspace(-0.5, 0.9, 24).reshape(1, 3, 2, 4)
 _kernel = np.array([[[[0.5, 0.2], [0.1, 0.9]]]])
 
 
@@ -49,6 +50,9 @@ GUESSES: tuple[Example, ...] = (
     Example(lambda f, x: f(x, 1), (_x,)),
     Example(lambda f, x: f(x, 1, 1), (_x,)),
     Example(lambda f, x: f(x, 0, 1), (_A,)),
+    Example(lambda f, x: f(_n, x), (_x,)),
+    Example(lambda f, x: f(_n, 9, x), (_x,)),
+    Example(lambda f, x, y: f(_n, 9, x, y), (_x, _y)),
     Example(lambda f: f((3,)), ()),
     Example(lambda f: f(3), ()),
 )
@@ -247,5 +251,32 @@ EXAMPLES: dict[str, Example] = {
     "lax.sort_key_val": _of(_plain, _x, _y),
     "lax.betainc": _of(_plain, 1 + _x, 1 + _y, _x),
     "lax.zeta": _of(_plain, 2 + _x, 1 + _y),
+    "nn.dot_product_attention": _of(_plain, _heads, 2 * _heads, 1 - _heads),
+    "nn.glu": _of(_plain, _image),
+    "nn.one_hot": _of(lambda f: f(_i, 3)),
+    "scipy.special.bessel_jn": _of(lambda f, x: f(x, v=2), _x),
+    **{
+        f"scipy.special.{name}": _of(lambda f, x: f(2, x), 1 + _x)
+        for name in ("expn", "iv", "ive", "jn", "jv", "kn", "kv", "kve", "yn", "yv")
+    },
+    "scipy.special.eval_gegenbauer": _of(lambda f, x: f(2, 0.7, x), _x),
+    "scipy.special.hyp2f1": _of(lambda f, x: f(0.5, 1.5, 2.5, x), _x),
+    "scipy.special.lpmv": _of(lambda f, x: f(1, 2, x), _x),
+    "scipy.special.sph_harm_y": _of(lambda f, x, y: f(np.array([2]), np.array([1]), x, y), _x[:1], _y[:1]),
+    "scipy.linalg.cho_solve": _of(lambda f, c, b: f((c, True), b), np.linalg.cholesky(_A), _x),
+    "scipy.linalg.eigh_tridiagonal": _of(lambda f, d, e: f(d, e, eigvals_only=True), 1 + _x, _y[:2]),
+    "scipy.linalg.funm": _of(lambda f, a: f(a, np.exp), _A),
+    "scipy.linalg.hadamard": _of(lambda f: f(4)),
+    "scipy.linalg.leslie": _of(_plain, _x, _y[:2]),
+    "scipy.linalg.lu_solve": _of(lambda f, a, b: f((a, np.arange(3)), b), _A, _x),
+    "scipy.linalg.solve_banded": _of(lambda f, a, b: f((1, 1), a, b), _A + 1, _x),
+    "scipy.linalg.solve_sylvester": _of(_plain, _A, 2 * _A, _T[1] + 1),
+    "scipy.signal.get_window": _of(lambda f: f("hann", 4)),
+    "scipy.stats.bernoulli.logpmf": _of(lambda f, x: f(np.array([0, 1, 1]), x), _x),
+    "scipy.stats.truncnorm.logpdf": _of(lambda f, x, a, b: f(x, a, b), _x, -_y, 1 + _y),
+    "scipy.optimize.minimize": _of(lambda f, a: f(lambda x: ((x - a) ** 2).sum(), np.zeros(3), method="BFGS").x, _x),
+    "scipy.optimize.root": _of(lambda f, a: f(lambda x: x + 0.1 * x**3 - a, np.zeros(3)).x, _x),
+    "scipy.optimize.least_squares": _of(lambda f, a: f(lambda x: 2 * x - a, np.zeros(3)).x, _x),
+    "scipy.integrate.odeint": _of(lambda f, y, k: f(lambda y, t, k: -k * y, y, np.array([0.0, 0.5]), k), _x, _y),
 }
 """What a guess does not do for."""

@@ -59,7 +59,7 @@ def grid(x, y):
 
 def operators(x, y):
     q, r = divmod(x, 0.7)
-    return (x // 0.7) * 0 + r + q * 0, -x + +y, abs(x) ** 2.5, 2.0**y, x @ y, (x % 0.6) / y, round(x[2]) * x[0]
+    return (x // 0.7) * 0 + r + q * 0, -x + +y, abs(x) ** 2.5, 2.0**y, x @ y, (x % 0.77) / y, round(x[2]) * x[0]
 
 
 def in_place_names(x):

@@ -23,7 +23,6 @@ LEFT_OUT = {
     **dict.fromkeys(["busdaycalendar", "datetime64", "timedelta64"], _DATES),
     **dict.fromkeys(["fromregex", "genfromtxt", "loadtxt", "savetxt", "savez_compressed", "memmap"], _FILES),
     **dict.fromkeys(["may_share_memory", "shares_memory", "require", "flatiter"], _MEMORY),
-    **dict.fromkeys(["asfortranarray", "ascontiguousarray", "asanyarray", "asarray_chkfinite"], _MEMORY),
     **dict.fromkeys(["nditer", "ndenumerate", "ndindex", "nested_iters", "broadcast", "isfortran", "copyto"], _MEMORY),
     **dict.fromkeys(["putmask"], _WRITES),
     **dict.fromkeys(["asmatrix", "bmat", "matrix", "poly1d", "recarray", "record", "char", "chararray"], _OBJECTS),

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import fgrad
+import fgrad.numpy as fnp
 from fgrad.errors import ArgumentError, ConcretizationTypeError, ShapeError, TracerIntegerConversionError
 from fgrad.numpy import creation
-from tests.numpy.against_numpy import agree, check, gradients
+from tests.numpy.against_numpy import agree, check, gradients, online, staged
 
 X = np.array([[1.5, -2.0, 3.0], [0.0, 5.0, -6.5]])
 
@@ -19,6 +20,10 @@ X = np.array([[1.5, -2.0, 3.0], [0.0, 5.0, -6.5]])
 CONCRETE: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "arange": [((5,), {}), ((1, 9, 2), {}), ((0.0, 1.0, 0.25), {"dtype": np.float32}), ((3,), {"stop": 7})],
     "array": [(([[1, 2], [3, 4]],), {}), ((X,), {"dtype": np.float32, "order": "F"}), ((3.0,), {"ndmin": 2})],
+    "asanyarray": [((X,), {}), (([1, 2.5],), {}), ((X, np.float32), {"order": "F"})],
+    "asarray_chkfinite": [((X,), {}), (([1, 2.5],), {})],
+    "ascontiguousarray": [((X.T,), {}), ((2,), {})],
+    "asfortranarray": [((X,), {}), ((2,), {})],
     "asarray": [((X,), {}), (([1, 2.5],), {}), ((X, np.float32), {"order": "F"}), ((2,), {"copy": True})],
     "eye": [((3,), {}), ((2, 3), {"k": 1, "dtype": int})],
     "frombuffer": [((b"\x01\x02",), {"dtype": np.uint8})],
@@ -213,3 +218,18 @@ def test_vander(count: int | None, increasing: bool) -> None:
 def test_functions_of_numpy_take_tracers() -> None:
     for f in (np.zeros_like, np.ones_like, lambda x: np.full_like(x, 3), lambda x: np.linspace(x, 2 * x, 3)):
         agree(f(X), fgrad.jit(f)(X))
+
+
+@pytest.mark.parametrize("name", ["asanyarray", "ascontiguousarray", "asfortranarray", "asarray_chkfinite"])
+def test_layouts_mean_nothing_for_traced_arrays(name: str) -> None:
+    f, numpys = getattr(fnp, name), getattr(np, name)
+    for x in (np.arange(6.0).reshape(2, 3), np.float64(2.0)):
+        for run in (staged, online):
+            agree(numpys(x, np.float32), run(lambda x: f(x, np.float32), x))
+        agree(np.ones_like(x), fgrad.grad(lambda x: f(x).sum())(x))
+    assert type(f([1.0, 2.0])) is np.ndarray
+
+
+def test_what_is_not_finite_is_refused_where_it_is_seen() -> None:
+    with pytest.raises(ValueError, match="asarray_chkfinite: the array has infinities or NaNs"):
+        fgrad.grad(lambda x: fnp.asarray_chkfinite(x).sum())(np.array([1.0, np.inf]))

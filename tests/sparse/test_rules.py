@@ -26,6 +26,7 @@ DENSE = {
     "linear_solve",
     "matrix_function_slope",
     "over_gaps",
+    "pure_callback",
     "permute_rows",
     "psum",
     "pure_callback",
