@@ -35,7 +35,7 @@ def scalar_expression(eqn: Equation, operands: Sequence[str]) -> str | None:
         return f"{operands[0]} {_SYMBOLS[name]} {operands[1]}"
     if name == "neg":
         return f"-{operands[0]}"
-    if name == "integer_pow" and eqn.params["y"] == 2:
+    if (name == "square" and not avals[0].weak_type) or (name == "integer_pow" and eqn.params["y"] == 2):
         return f"{operands[0]} * {operands[0]}"
     if name == "div":
         return _quotient(eqn.invars, operands)

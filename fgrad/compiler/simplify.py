@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from fgrad.compiler.arithmetic import merged, negated_sum
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, eliminate_dead_code, has_effect
 from fgrad.primitives.elementwise import Elementwise, integer_pow, mul
+from fgrad.primitives.exponential import square
 from fgrad.primitives.index_keys import FULL
 from fgrad.primitives.indexing import gather, place
 from fgrad.primitives.shape import broadcast_to, reshape
@@ -32,7 +34,11 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
         eqn = pending.pop()
         eqn = eqn._replace(invars=[_read(env, a) for a in eqn.invars])
         narrowed = (
-            _narrow(eqn, producers) or _rebroadcast(eqn, producers) or _reshaped(eqn, producers) or _products(eqn)
+            _narrow(eqn, producers)
+            or _rebroadcast(eqn, producers)
+            or _reshaped(eqn, producers)
+            or _products(eqn)
+            or negated_sum(eqn, producers)
         )
         if narrowed is not None:
             pending += reversed(narrowed)
@@ -40,6 +46,10 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
         same = _folded(eqn) or _identity(eqn, producers)
         if same is not None:
             env[eqn.outvars[0]] = same
+            continue
+        other = merged(eqn, producers)
+        if other is not None:
+            pending.append(other)
             continue
         key = _key(eqn)
         earlier = known.get(key) if key is not None else None
@@ -61,13 +71,26 @@ def _key(eqn: Equation) -> Hashable | None:
     compute."""
     if has_effect(eqn):
         return None
-    atoms = tuple((type(a.value), repr(a.value)) if type(a) is Literal else a for a in eqn.invars)
+    atoms = tuple([_literal_key(a, eqn) if type(a) is Literal else a for a in eqn.invars])
     key = (eqn.primitive.name, atoms, tuple(eqn.params.items()))
     try:
         hash(key)
     except TypeError:
         return None
     return key
+
+
+def _literal_key(atom: Literal, eqn: Equation) -> Hashable:
+    """What tells a constant from others; to an array of floating-point numbers, 2 is 2.0."""
+    value: Any = atom.value
+    if type(value) is int and abs(value) <= 2**53 and _takes_floats(eqn):
+        value = float(value)
+    return type(value), repr(value)
+
+
+def _takes_floats(eqn: Equation) -> bool:
+    kinds = [a.aval.dtype.kind for a in eqn.invars if not a.aval.weak_type]
+    return isinstance(eqn.primitive, Elementwise) and bool(kinds) and all(kind == "f" for kind in kinds)
 
 
 def _read(env: dict[Var, Atom], atom: Atom) -> Atom:
@@ -123,17 +146,23 @@ def only_changes_axes(eqn: Equation) -> bool:
 
 
 def _products(eqn: Equation) -> list[Equation] | None:
-    """Third and fourth powers as products: `numpy.power` takes fifty times as long for negative numbers."""
-    out, x = eqn.outvars[0] if eqn.outvars else None, eqn.invars[0] if eqn.invars else None
-    if eqn.primitive is not integer_pow or eqn.params["y"] not in (3, 4) or out is None or x is None:
+    """x·x as a square, and powers as products: `numpy.power` takes fifty times as long for negative numbers."""
+    if len(eqn.outvars) != 1 or eqn.outvars[0].aval.weak_type:
         return None
-    if not out.aval.shape or out.aval.dtype.kind != "f":
+    out, x = eqn.outvars[0], eqn.invars[0] if eqn.invars else None
+    if eqn.primitive is mul and x is eqn.invars[1] and out.aval.dtype.kind in "fiu" and out.aval.shape:
+        return [eqn._replace(primitive=square, invars=[x])]
+    if eqn.primitive is not integer_pow or x is None:
         return None
-    square = Var(out.aval)
-    first = Equation(integer_pow, [x], [square], {"y": 2}, eqn.source)
-    if eqn.params["y"] == 4:
-        return [first, first._replace(invars=[square], outvars=[out])]
-    return [first, Equation(mul, [square, x], [out], {}, eqn.source)]
+    power, kind = eqn.params["y"], out.aval.dtype.kind
+    if kind not in "fiu" or power not in (2, 3, 4) or x.aval.dtype != out.aval.dtype:
+        return None
+    first = Equation(square, [x], [out if power == 2 else Var(out.aval)], {}, eqn.source)
+    if power == 2:
+        return [first]
+    if power == 4:
+        return [first, first._replace(invars=first.outvars, outvars=[out])]
+    return [first, Equation(mul, [first.outvars[0], x], [out], {}, eqn.source)]
 
 
 def _folded(eqn: Equation) -> Atom | None:
@@ -161,6 +190,16 @@ def _is_one(atom: Atom) -> bool:
 def _mul(eqn: Equation, producers: Producers) -> Atom | None:
     x, y = eqn.invars
     return y if _is_one(x) else x if _is_one(y) else None
+
+
+def _sub(eqn: Equation, producers: Producers) -> Atom | None:
+    x, y = eqn.invars
+    return x if _is_zero(y) else None
+
+
+def _is_zero(atom: Atom) -> bool:
+    """Whether it is the 0 that changes nothing when it is taken away: −0 − (−0) is 0."""
+    return type(atom) is Literal and isinstance(atom.value, (int, float, np.number)) and str(atom.value) in {"0", "0.0"}
 
 
 def _div(eqn: Equation, producers: Producers) -> Atom | None:
@@ -199,6 +238,7 @@ def _integer_pow(eqn: Equation, producers: Producers) -> Atom | None:
 _IDENTITIES: dict[str, Callable[[Equation, Producers], Any]] = {
     "mul": _mul,
     "div": _div,
+    "sub": _sub,
     "neg": _neg,
     "transpose": _transpose,
     "integer_pow": _integer_pow,

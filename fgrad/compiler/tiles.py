@@ -16,6 +16,7 @@ from fgrad.core.writer import Writer
 from fgrad.errors import SourceLine
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.reductions import Reduction
+from fgrad.primitives.rows import row_sums_source, sums_by_einsum
 from fgrad.primitives.shape import reduce_sum
 
 if TYPE_CHECKING:
@@ -200,6 +201,8 @@ class _Group:
             inner = [a - self.axes + 1 for a in params["axes"] if a >= self.axes]
             axes = params["axes"] = tuple([0, *inner] if is_total(e) else inner)
             if e.primitive is reduce_sum:  # its own source is for arrays whose shape is known
+                if sums_by_einsum(self.writer.avals[0], axes):
+                    return row_sums_source(inputs[0], out)
                 given = f", out={out}" if out else ""
                 return f"np.add.reduce({inputs[0]}, axis={axes[0] if len(axes) == 1 else axes}{given})"
         return e.primitive.lower(self.writer, inputs, out, **params)

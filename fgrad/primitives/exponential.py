@@ -240,9 +240,10 @@ class LogisticSlope(Elementwise):
 
     samples = floats(-3, 3, hard=(0.0, -0.0, 9.0))
 
-    def impl(self, x: Array) -> Array:
-        power = np.exp(-x if np.iscomplexobj(x) else -np.abs(x))
-        return power / np.square(1 + power)
+    def impl(self, x: Array, out: Any = None) -> Array:
+        size = x if np.iscomplexobj(x) else np.abs(x, out=out)
+        power = np.exp(np.negative(size, out=out), out=out)
+        return np.divide(power, np.square(1 + power), out=out)
 
     def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
         return exp.result_dtype(keys, avals)
@@ -251,7 +252,7 @@ class LogisticSlope(Elementwise):
         return -out * tanh(0.5 * x)
 
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
-        return False
+        return avals[0].dtype == out.dtype
 
 
 class Pow(Elementwise):
@@ -312,11 +313,19 @@ class Ldexp(Elementwise):
 class Logaddexp(Elementwise):
     """`logaddexp(x, y)`: log(eˣ + eʸ), without overflow."""
 
-    impl = np.logaddexp
     samples = floats(-3, 3, 2, hard=(0.0, 2.0))
+
+    def impl(self, x: Array, y: Array, out: Any = None) -> Array:
+        return _large_logaddexp(x, y, out) if np.size(x) + np.size(y) >= _LARGE else np.logaddexp(x, y, out=out)
+
+    def result_dtype(self, keys: tuple[Any, ...], avals: Sequence[ShapedArray]) -> np.dtype[Any]:
+        return np.logaddexp.resolve_dtypes((*[np.dtype(bool) if k is bool else k for k in keys], None))[-1]
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
         return lambda: _weight(x, y), lambda: _weight(y, x)
+
+    def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
+        return True
 
 
 class Logaddexp2(Elementwise):
@@ -329,10 +338,35 @@ class Logaddexp2(Elementwise):
         return lambda: _weight(x, y, math.log(2)), lambda: _weight(y, x, math.log(2))
 
 
+_LARGE = 512
+"""From so many elements on, vectorised steps beat `numpy.logaddexp`, which takes 15 ns for each."""
+
+
+def _large_logaddexp(x: Array, y: Array, out: Any) -> Any:
+    if np.result_type(x, y) not in (np.float32, np.float64):
+        return np.logaddexp(x, y, out=out)
+    with np.errstate(invalid="ignore", under="ignore"):
+        gap = np.subtract(x, y)
+        np.negative(np.abs(gap, out=gap), out=gap)
+        np.log1p(np.exp(gap, out=gap), out=gap)
+        same = np.isnan(np.maximum.reduce(gap, axis=None))
+    if same:  # the same infinity, or NaN
+        return np.logaddexp(x, y, out=out)
+    return np.add(np.maximum(x, y, out=out), gap, out=gap if out is None else out)
+
+
 def _weight(x: Array, y: Array, scale: float = 1.0) -> Array:
     """eˢˣ / (eˢˣ + eˢʸ), also where both are the same infinity: each has half the weight there."""
-    same = logical_and(is_inf(x), eq(x, y))
-    return logistic(scale * (select(same, 0.0, x) - select(same, 0.0, y)))
+    if _is_finite_number(x) or _is_finite_number(y):
+        gap = x - y
+    else:
+        same = logical_and(is_inf(x), eq(x, y))
+        gap = select(same, 0.0, x) - select(same, 0.0, y)
+    return logistic(gap if scale == 1 else scale * gap)
+
+
+def _is_finite_number(x: Array) -> bool:
+    return isinstance(x, (int, float)) and math.isfinite(x)
 
 
 exp = Exp()

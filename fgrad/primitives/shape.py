@@ -13,6 +13,7 @@ from fgrad.core.primitive import ZERO, Primitive, Sample, Zero
 from fgrad.core.writer import Writer
 from fgrad.errors import ShapeError, message
 from fgrad.primitives.families import Linear, draw, shape_of
+from fgrad.primitives.rows import row_sums_source, sums_by_einsum
 
 __all__ = [
     "View",
@@ -159,6 +160,8 @@ class ReduceSum(Linear):
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
         if write.avals and _is_tall(write.avals[0], axes):
             return _column_sums(names[0], write.avals[0], len(axes))
+        if write.avals and sums_by_einsum(write.avals[0], axes):
+            return row_sums_source(names[0], out)
         axis = axes[0] if len(axes) == 1 else axes
         given = f", out={out}" if out else ""
         return f"np.add.reduce({names[0]}, axis={axis}{given})"

@@ -33,7 +33,7 @@ def test_results_are_written_where_they_are_stacked() -> None:
         "a = np.multiply(h, x)",
         "a = np.add(a, 1.0, out=a)",
         "b = np.tanh(a, out=y0)",
-        "c = np.multiply(b, b, out=y1)",
+        "c = np.square(b, out=y1)",
         "y2_rows[i] = x",
         "h = b",
         "return (h,)",

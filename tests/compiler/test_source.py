@@ -55,7 +55,7 @@ def test_the_users_names_and_lines() -> None:
     assert f"  # test_source.py:{loss.__code__.co_firstlineno + 1}\n" in text
 
 
-@pytest.mark.parametrize("number", [2.5, -1.0, 0.1, 3, -7, 1e-300, 1e300, 12345678901234567890.0])
+@pytest.mark.parametrize("number", [2.5, -1.5, 0.1, 3, -7, 1e-300, 1e300, 12345678901234567890.0])
 def test_numbers_stand_as_they_are(number: Any) -> None:
     assert fgrad.jit(lambda x: x * number)(2.0) == 2.0 * number
     assert repr(number) in fgrad.jit(lambda x: x * number).lower(X).as_text()
