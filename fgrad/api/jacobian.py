@@ -263,6 +263,7 @@ def _unit_rows(avals: Sequence[ShapedArray], low: Array, count: int) -> list[Arr
             block = np.zeros((count, aval.size), aval.dtype)
             numbers = np.arange(max(low, offset), min(low + count, offset + aval.size))
             block[numbers - low, numbers - offset] = 1
+            block.flags.writeable = False  # the compiler may rely on what it is
             arrays.append(block.reshape(shape))
         offset += aval.size
     return arrays

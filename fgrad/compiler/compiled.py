@@ -15,6 +15,7 @@ import numpy as np
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis, analyse_cost, analyse_memory
 from fgrad.compiler.barriers import without_barriers
 from fgrad.compiler.buffers import Buffers
+from fgrad.compiler.diagonals import products_with_diagonals
 from fgrad.compiler.failures import forget_lines, register_lines
 from fgrad.compiler.fuse import fuse
 from fgrad.compiler.inline import inline
@@ -87,7 +88,7 @@ def _forget(filename: str) -> None:
 def optimize(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The passes from jaxpr to jaxpr."""
     program = scaled_weights(joined_pieces(simplify(inline(closed))))
-    return without_barriers(scatter_into_sums(outer_products(sums_of_products(program))))
+    return without_barriers(scatter_into_sums(outer_products(products_with_diagonals(sums_of_products(program)))))
 
 
 def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequence[str] | None = None) -> Compiled:

@@ -6,12 +6,15 @@ They need NumPy alone. `index` is what stands between NumPy's brackets, as `inde
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["accumulated", "combined", "opened", "padded", "placed", "replaced", "taken"]
+
+_PIECE = 2**15
+"""Elements that a thread combines at a time."""
 
 _SMALL = 256
 """Below so many elements NumPy's own `ufunc.at` is the shortest way."""
@@ -71,13 +74,30 @@ def replaced(x: Any, index: Any, v: Any, unique: bool, copy: bool = True) -> Any
     return out if out.ndim else out[()]
 
 
-def combined(ufunc: np.ufunc, x: Any, index: Any, v: Any, unique: bool, copy: bool = True) -> Any:
-    """`x` with every value of `v` combined into the position that it falls on."""
+def combined(
+    ufunc: np.ufunc, x: Any, index: Any, v: Any, unique: bool, copy: bool = True, run: Callable[..., None] | None = None
+) -> Any:
+    """`x` with every value of `v` combined into the position that it falls on.
+
+    Args:
+        ufunc: what combines two values.
+        x: the array.
+        index: the positions.
+        v: the values.
+        unique: no position comes twice.
+        copy: the array is left alone; else it is written into.
+        run: `run(work, count)` calls `work` with every number below `count`, perhaps on several threads.
+    """
     out = np.array(x) if copy else x
     if unique:
         part = out[index]
         if type(part) is np.ndarray and part.base is (out if out.base is None else out.base):  # a view
-            ufunc(part, v, out=part)
+            if run is None:
+                ufunc(part, v, out=part)
+            else:
+                step = max(1, _PIECE * len(part) // part.size)
+                pieces = [slice(i, i + step) for i in range(0, len(part), step)]
+                run(lambda k: ufunc(part[pieces[k]], v[pieces[k]], out=part[pieces[k]]), len(pieces))
         else:
             out[index] = ufunc(part, v)
         return out if out.ndim else out[()]

@@ -26,6 +26,7 @@ from fgrad.primitives.index_keys import (
     Key,
     index_source,
     indexed_shape,
+    is_box,
     lead,
     slice_entry,
     to_index,
@@ -37,6 +38,9 @@ from fgrad.primitives.sorting import argsort
 __all__ = ["scatter", "scatter_add", "scatter_max", "scatter_min", "scatter_mul"]
 
 _REPEATED = np.array([1, 0, 1])
+
+_LARGE = 2**18
+"""Values from which on threads pay."""
 
 
 def _samples(x: Any, v: Any) -> tuple[Sample, ...]:
@@ -84,6 +88,8 @@ class Scattering(Primitive):
             given.append("copy=False")
         if self.ufunc is None:
             return f"{write.constant(replaced, 'replaced')}({', '.join(given)})"
+        if write.run is not None and write.avals[1].size >= _LARGE and is_box(key):
+            given.append(f"run={write.constant(write.run, 'run')}")
         given.insert(0, write.constant(self.ufunc, self.name))
         return f"{write.constant(combined, 'combined')}({', '.join(given)})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from fgrad.primitives.exponential import exp
 from fgrad.primitives.joining import split
 from fgrad.primitives.shape import broadcast_to, reshape, transpose
 from fgrad.primitives.trigonometric import sin
+from tests.compiler.tiling import whole_arrays
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
 CONSTANT = np.array([10.0, 20.0, 30.0])
@@ -196,3 +198,24 @@ def test_memory(name: str, derivative: bool) -> None:
         for got in outs:
             if np.ndim(got):
                 got[...] = -1
+
+
+def test_a_deep_chain_takes_no_more_memory_than_by_hand() -> None:
+    """The gradient keeps one array for each step, lets it go in the step backwards, and needs two others."""
+    steps, x = 20, np.linspace(0.0, 1.0, 2**15)
+
+    def chain(x: Any) -> Any:
+        for _ in range(steps):
+            x = fnp.tanh(x) * 1.1
+        return fnp.sum(x)
+
+    with whole_arrays():
+        gradient = fgrad.jit(fgrad.grad(chain))
+        gradient(x)
+        tracemalloc.start()
+        try:
+            gradient(x)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak <= (steps + 2) * x.nbytes + 2**16

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fgrad
+import fgrad.numpy as fnp
 from fgrad.compiler.compiled import compile_jaxpr
 from fgrad.core import ShapedArray
 from fgrad.core.primitive import Primitive
@@ -221,3 +222,16 @@ def test_values_that_do_not_fit() -> None:
 def test_outside_the_axis(primitive: Primitive, width: int) -> None:
     with pytest.raises(IndexError, match="out of bounds"):
         primitive(np.ones((3, width)), np.ones((2, width)), np.array([0, 3]), key=(ARRAY, FULL), unique=False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "key"), [((2**19,), np.s_[1:]), ((300, 1000), np.s_[:, 5:]), ((3, 2**18), np.s_[1:])]
+)
+def test_large_parts_are_added_to_on_threads(shape: tuple[int, ...], key: Any) -> None:
+    x = np.ones(shape, np.float32)
+    f = fgrad.jit(lambda x: fnp.at(x * 2.0)[key].add(np.sin(x[key])))
+    assert "run=_run" in f.lower(x).as_text()
+    expected = x * 2.0
+    expected[key] += np.sin(x[key])
+    with fgrad.config.using(num_threads=3):
+        np.testing.assert_allclose(f(x), expected, rtol=1e-6)
