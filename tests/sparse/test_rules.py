@@ -29,7 +29,6 @@ DENSE = {
     "pure_callback",
     "permute_rows",
     "psum",
-    "pure_callback",
     "solve",
     "spectral",
     "sum_scatter",
