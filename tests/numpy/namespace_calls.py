@@ -332,10 +332,11 @@ _TABLE: dict[str, Entry] = {
     "array": each(
         line, lambda a, b: call([a(2), b(2)]), lambda a, b: call(a(2), ndmin=3), lambda a, b: call(a(2), int)
     ),
-    "asanyarray": each(line, lambda a, b: call([a(2), b(2)])),
-    "asarray_chkfinite": each(line, lambda a, b: call([a(2), b(2)])),
-    "ascontiguousarray": each(line, lambda a, b: call([a(2), b(2)])),
-    "asfortranarray": each(line, lambda a, b: call([a(2), b(2)])),
+    **dict.fromkeys(
+        split("asanyarray ascontiguousarray asfortranarray"),
+        each(line, lambda a, b: call([a(2), b(2)]), lambda a, b: call(a(2), np.float32)),
+    ),
+    "asarray_chkfinite": each(line, lambda a, b: call(a(2), np.float32)),
     "asarray": each(line, lambda a, b: call([a(2), b(2)]), lambda a, b: call(a(2), np.float32)),
     "empty_like": each(lambda a, b: call(a(0, 3)), lambda a, b: call(a(2), np.int8, shape=(0,))),
     "full": each(lambda a, b: call((2, 3), a(3)), lambda a, b: call(2, a()), lambda a, b: call((), a(), np.float32)),
