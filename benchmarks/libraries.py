@@ -67,6 +67,10 @@ class Fgrad(Library):
         """The logistic function."""
         return self.module.lax.logistic(x)
 
+    def softmax(self, x: Any) -> Any:
+        """The softmax along the last axis."""
+        return self.np.softmax(x, axis=-1)
+
     @property
     def optim(self) -> ModuleType:
         """The optimizers, imported where they are used: they are no part of a first gradient."""

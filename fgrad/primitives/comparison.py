@@ -10,7 +10,7 @@ import numpy as np
 from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.primitive import ZERO, Sample, Zero, is_linear_input
 from fgrad.core.writer import Writer
-from fgrad.primitives.choice import LARGE, choose
+from fgrad.primitives.choice import LARGE, can_choose_into, choose
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.families import NonDifferentiable, draw, floats, integers, spread
 from fgrad.primitives.shape import fit, grow
@@ -222,12 +222,14 @@ class Select(Elementwise):
         )
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, **params: Any) -> str:
+        if out is not None:
+            return f"{write.constant(choose, 'choose')}({', '.join(names)}, {out})"
         small = all(a.size < LARGE for a in write.avals)
         scalar = "[()]" if all(not a.shape for a in write.avals) else ""
         return f"{'np.where' if small else write.constant(choose, 'choose')}({', '.join(names)}){scalar}"
 
     def inplace(self, avals: Sequence[ShapedArray], out: ShapedArray, **params: Any) -> bool:
-        return False
+        return can_choose_into(avals, out)
 
 
 class Extremum(Elementwise):

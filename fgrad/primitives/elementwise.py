@@ -189,7 +189,7 @@ class Mul(Elementwise):
     def jvp(self, *args: Any, **params: Any) -> Array | Zero:
         out, (x, y), (t, u) = args
         if x is y and t is u:
-            return (2 * t) * x  # the factor meets others on the tangent, which may be smaller than x
+            return (t * x) * 2  # on the way back the factor comes first, and meets those of what follows
         return super().jvp(out, (x, y), (t, u))
 
     def is_affine(self, varying: Sequence[bool]) -> bool:
@@ -213,7 +213,7 @@ class Div(Elementwise):
         y = xs[1]
         if u is ZERO:
             return grow(t / y, out)
-        by = u * (-out / y)
+        by = -u * (out / y)  # on the way back the sign comes last, when what was broadcast has been summed
         return grow(by if t is ZERO else t / y + by, out)
 
     def is_affine(self, varying: Sequence[bool]) -> bool:
@@ -247,6 +247,11 @@ class IntegerPow(Elementwise):
             cure = "Convert to a floating-point dtype first: x.astype(float) ** n."
             raise ShapeError(message("integers to a negative integer power are not allowed.", cure=cure))
         return ShapedArray(x.shape, dtype, x.weak_type)
+
+    def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any], *, y: int) -> Array:
+        if y in (0, 1):
+            return ts[0] * self.derivative(out, *xs, y=y)
+        return (ts[0] * (xs[0] if y == 2 else integer_pow(xs[0], y=y - 1))) * y  # as in Mul
 
     def derivative(self, out: Array, x: Array, *, y: int) -> Array:
         return 0.0 if y == 0 else 1.0 if y == 1 else 2 * x if y == 2 else y * integer_pow(x, y=y - 1)

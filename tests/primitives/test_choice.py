@@ -32,6 +32,12 @@ def test_equals_where(dtype, scalar, layout):
     assert got.dtype == expected.dtype
     assert got.shape == expected.shape
     assert got.tobytes() == expected.tobytes()
+    for out in (np.empty_like(expected), x, y):
+        if type(out) is np.ndarray and (out.shape, out.dtype) == (expected.shape, expected.dtype):
+            target = out.copy()
+            given = [target if z is out else z for z in (x, y)]
+            assert choose(condition, *given, target).tobytes() == expected.tobytes()
+            assert target.tobytes() == expected.tobytes()
 
 
 def test_small_and_scalar_conditions():
