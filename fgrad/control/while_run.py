@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from fgrad.compiler.compiled import body_function, loop_function
+from fgrad.compiler.compiled import body_function, loop_function, loop_stacks
 from fgrad.compiler.loops import EndlessLoop
 from fgrad.control.bodies import feed, own, scalars
 from fgrad.core.aval import Array, ShapedArray
@@ -68,8 +68,7 @@ def run_while(
     avals = [*cond_jaxpr.in_avals[:num_cond], *body_jaxpr.in_avals]
     consts, carry = feed(args[:middle], avals), feed(args[middle:], avals[middle:])
     step = _step(body_jaxpr, cond_jaxpr, num_cond, num_body)
-    expected = _lengths.get(step, 0)
-    rows = [_Rows(a, expected) if a.shape else _Numbers(a) for a in body_jaxpr.out_avals[len(carry) :]]
+    rows = _rows(step, body_jaxpr.out_avals[len(carry) :], _lengths.get(step, 0))
     if going is None:
         (going,) = body_function(cond_jaxpr)(*consts[:num_cond], *carry)
     steps = 0
@@ -136,27 +135,48 @@ def _run(
     return list(carry), mask, steps
 
 
+def _rows(step: ClosedJaxpr, avals: Sequence[ShapedArray], expected: int) -> list[_Rows | _Numbers]:
+    """What the values of all steps are collected in; there may be as many steps as are expected."""
+    blocks = iter(loop_stacks(step, [ShapedArray((expected, *a.shape), a.dtype) for a in avals if a.shape]))
+    return [_Rows(next(blocks)) if a.shape else _Numbers(a) for a in avals]
+
+
 class _Rows:
-    """An array that grows row by row, in place where the system can extend its memory."""
+    """An array that grows row by row.
 
-    __slots__ = ("_array", "_count")
+    Args:
+        block: where the first rows go; it is somebody else's memory.
+    """
 
-    def __init__(self, aval: ShapedArray, expected: int) -> None:
-        self._array = np.empty((max(expected, 8), *aval.shape), aval.dtype)
+    __slots__ = ("_array", "_count", "_owned")
+
+    def __init__(self, block: Array) -> None:
+        self._array = block
+        self._owned = False
         self._count = 0
 
     def append(self, y: Array) -> None:
         count = self._count
         if count == len(self._array):
-            self._array.resize((count + count // 2, *self._array.shape[1:]), refcheck=False)
+            self._grow(count)
         self._array[count] = y
         self._count = count + 1
 
+    def _grow(self, count: int) -> None:
+        """Makes room for half as many again, in place where the system can extend the memory."""
+        shape = (max(8, count + count // 2), *self._array.shape[1:])
+        if self._owned:
+            self._array.resize(shape, refcheck=False)
+            return
+        array = np.empty(shape, self._array.dtype)
+        array[:count] = self._array
+        self._array, self._owned = array, True
+
     def array(self) -> Array:
         """All rows; nothing can be appended any more."""
-        if self._count < len(self._array):
+        if self._owned and self._count < len(self._array):
             self._array.resize((self._count, *self._array.shape[1:]), refcheck=False)
-        return self._array
+        return self._array[: self._count] if self._count < len(self._array) else self._array
 
 
 class _Numbers(list[Any]):

@@ -83,3 +83,21 @@ def test_the_last_row_runs_as_a_loop_of_its_own(runs: list[int]) -> None:
     assert runs[0] > 100
     assert last[1] == f(1e4)
     np.testing.assert_allclose(fgrad.vmap(fgrad.grad(f))(x), [1.0, fgrad.grad(f)(1e4), 1.0])
+
+
+def test_what_is_collected_keeps_its_memory_between_calls() -> None:
+    x = np.linspace(0.1, 1.0, 2000)
+
+    def loss(x: Any, n: Any) -> Any:
+        return while_loop(lambda c: c[1] < n, lambda c: (np.sin(c[0]) * x, c[1] + 1), (x, 0))[0].sum()
+
+    def by_hand(n: int) -> Any:
+        return fgrad.grad(lambda x: fgrad.lax.fori_loop(0, n, lambda _, y: np.sin(y) * x, x).sum())(x)
+
+    for f in (fgrad.grad(loss), fgrad.jit(fgrad.grad(loss))):
+        for n in (30, 30, 50, 3, 30, 30):  # more and fewer steps than the last time
+            np.testing.assert_allclose(f(x, n), by_hand(n), rtol=1e-12)
+        held = [f(x, 30) for _ in range(3)]
+        f(x + 1.0, 30)
+        for found in held:
+            np.testing.assert_allclose(found, by_hand(30), rtol=1e-12)
