@@ -27,11 +27,14 @@ def draw(*shape: int, seed: int = 0, dtype: Any = np.float64) -> Any:
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
-@given(cases(), st.sampled_from([1, 300, 2000, 2**23]))
-@settings(max_examples=150)
-def test_kernel_is_the_definition(case: Case, part: int) -> None:
+@given(cases(), st.sampled_from([1, 300, 2000, 2**23]), st.sampled_from([1, 64]))
+@settings(max_examples=200)
+def test_kernel_is_the_definition(case: Case, part: int, image: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "_PART", part)
+        patch.setattr(kernels, "_IMAGE", image)
+        patch.setattr(kernels, "_RUN", min(image, 8))
+        patch.setattr(kernels, "_PIECES", 2)
         out = kernels.convolved(*case)
     np.testing.assert_array_equal(out, naive(*case))
 
@@ -120,6 +123,19 @@ def test_products_are_cut_such_that_blas_starts_no_threads(monkeypatch: pytest.M
     kernels._multiply(x, y, out)
     np.testing.assert_allclose(out, product(x, y))
     assert shapes == [((1, 64, 100), (2, 3, 100, 80))]
+
+
+def test_taps_that_see_nothing_but_padding() -> None:
+    """With padding longer than the image some taps never meet it."""
+    x, w = draw(1, 1, 2, 3, 2), draw(1, 1, 2, 5, 1, seed=1)
+    window = ((1, 4, 0, 1, 1), PLAIN)
+    np.testing.assert_allclose(kernels.convolved(x, w, window), naive(x, w, window), rtol=1e-12)
+
+
+def test_products_for_which_blas_starts_threads_are_made_one_after_the_other() -> None:
+    assert kernels._at_once(print, 32, 144, 784) is print  # type: ignore[arg-type]
+    assert kernels._at_once(print, 512, 4608, 784) is kernels.one_by_one  # type: ignore[arg-type]
+    assert kernels._at_once(print, 32, 144, 3011) is kernels.one_by_one  # type: ignore[arg-type]
 
 
 def test_a_compiled_convolution_takes_kept_memory_and_threads() -> None:
