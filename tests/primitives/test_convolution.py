@@ -277,3 +277,31 @@ def test_strides_are_positive() -> None:
         fgrad.eval_shape(
             lambda x, y: convolution(x, y, **GROUPED, window=((0, 0, 0, 1, 1),)), draw(1, 2, 3, 5), draw(1, 2, 3, 3)
         )
+
+
+def test_many_threads_call_one_convolution() -> None:
+    """Each thread has memory of its own for what it multiplies."""
+
+    @fgrad.jit
+    def gradient(x: Any, w: Any) -> Any:
+        def loss(x: Any, w: Any) -> Any:
+            return (fgrad.lax.conv_general_dilated(x, w, (1, 1), "SAME") ** 2).sum()
+
+        return fgrad.grad(loss, argnums=(0, 1))(x, w)
+
+    w = draw(16, 8, 3, 3, seed=1)
+    inputs = [draw(8, 8, 24, 24, seed=k) for k in range(16)]
+    expected = [gradient(x, w) for x in inputs]
+    right: list[bool] = []
+
+    def call(k: int) -> None:
+        with fgrad.config.using(num_threads=3):
+            held = [gradient(inputs[k], w) for _ in range(3)]
+        right.append(all(np.array_equal(a, b) for out in held for a, b in zip(out, expected[k], strict=True)))
+
+    threads = [threading.Thread(target=call, args=(k,)) for k in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert right == [True] * 16
