@@ -49,6 +49,12 @@ _RUN = 8
 _IMAGE = 64
 """Positions of an image from which on it makes a product of its own."""
 
+_SUMS = 2**17
+"""Elements of a result that is summed over images up to which every image makes a product of its own."""
+
+_PIECES = 16
+"""Partial sums of such a result at most."""
+
 _LARGE = 2**13
 """From matrices of so many elements on, calls cost little beside copies."""
 
@@ -239,7 +245,8 @@ def _way(x: tuple[int, ...], w: tuple[int, ...], part: _Part) -> str:
     if features == 1 and groups >= _MANY_GROUPS and 1 in (rows, channels):
         return "groups"
     if taps > count:
-        return "channel" if taps >= _IMAGE and lengths[-1] >= _RUN else "correlated"
+        alone = taps >= _IMAGE and lengths[-1] >= _RUN and groups * rows * count * features <= _SUMS
+        return "channel" if alone else "correlated"
     if channels >= _FEW_FEATURES * features and set(part.strides) == {1}:
         return "scattered"
     return "image" if count >= _IMAGE and part.counts[-1] >= _RUN else "gathered"
@@ -344,7 +351,7 @@ def _scattered(x: Any, w: Any, part: _Part, out: Any = None, run: Run = one_by_o
             seen = into[:, :, :, *target]
             np.add(seen, products[:, :, tap, :, *source], out=seen)
 
-    run(work, -(-rows // count))
+    (one_by_one if together else _at_once(run, kernel.shape[1], channels, size))(work, -(-rows // count))
     return out
 
 
@@ -353,15 +360,24 @@ def _fitting(unit: int, number: int) -> int:
     return min(max(1, _PART // max(unit, 1)), max(number, 1))
 
 
+def _width(rows: int, terms: int, columns: int) -> int:
+    """The most columns of a product that BLAS computes alone, of those that divide it; 0 if they are too few."""
+    most = min(_ALONE // (rows * terms), columns)
+    return max((n for n in range(most, _RUN - 1, -1) if not columns % n), default=0)
+
+
 def _multiply(x: Any, y: Any, out: Any) -> None:
     """Stacks of products `x @ y`, cut into so few columns that BLAS does not start threads for each."""
-    columns = y.shape[-1]
-    most = _ALONE // (x.shape[-2] * x.shape[-1])
-    width = max((n for n in range(min(most, columns), _RUN, -1) if not columns % n), default=columns)
-    if width < columns:
+    width = _width(x.shape[-2], x.shape[-1], y.shape[-1])
+    if 0 < width < y.shape[-1]:
         x = x[..., None, :, :]
         y, out = (np.moveaxis(a.reshape(*a.shape[:-1], -1, width), -2, -3) for a in (y, out))
     np.matmul(x, y, out=out)
+
+
+def _at_once(run: Run, rows: int, terms: int, columns: int) -> Run:
+    """How pieces of work are done that multiply matrices: those for which BLAS starts threads, one after the other."""
+    return run if _width(rows, terms, columns) else one_by_one
 
 
 def _shift(tap: Sequence[int], lengths: Sequence[int], part: _Part) -> tuple[list[slice], list[slice]]:
@@ -369,7 +385,8 @@ def _shift(tap: Sequence[int], lengths: Sequence[int], part: _Part) -> tuple[lis
     source, target = [], []
     for k, n, count, spread, (low, _) in zip(tap, lengths, part.counts, part.spreads, part.pads, strict=True):
         offset = k * spread - low  # position y sees element y + offset
-        first, last = max(0, -offset), max(min(count, n - offset), 0)
+        first = max(0, -offset)
+        last = max(min(count, n - offset), first)
         target.append(slice(first, last))
         source.append(slice(first + offset, last + offset))
     return source, target
@@ -381,20 +398,26 @@ def _by_image(x: Any, w: Any, part: _Part, out: Any = None, run: Run = one_by_on
     features, taps, places = w.shape[1], w.shape[3:], math.prod(part.counts)
     if out is None:
         out = np.empty((groups, rows, features, *part.counts), x.dtype)
-    results = out.reshape(groups, rows, features, places)
     kernel = w.reshape(groups, 1, features, -1)
     terms = kernel.shape[3]
-    count = _fitting(x.itemsize * groups * terms * places, rows)
+    first, line = part.counts[0], places // part.counts[0]
+    unit = x.itemsize * groups * terms * line
+    count, lines = _fitting(unit * first, rows), _fitting(unit, first)
 
     def work(number: int) -> None:
         some = slice(number * count, (number + 1) * count)
         view = _windows(_padded(x[:, some], part.pads), taps, part)
         view = np.moveaxis(view, range(-len(taps), 0), range(3, 3 + len(taps)))
-        windows = _scratch.empty("windows", view.shape, x.dtype)
-        np.copyto(windows, view)
-        _multiply(kernel, windows.reshape(groups, -1, terms, places), results[:, some])
+        for start in range(0, first, lines):
+            seen = slice(start, start + lines)
+            block = view[:, :, :, *[slice(None)] * len(taps), seen]
+            windows = _scratch.empty("windows", block.shape, x.dtype)
+            np.copyto(windows, block)
+            result = out[:, some, :, seen]
+            result = result.reshape(*result.shape[:3], -1)
+            _multiply(kernel, windows.reshape(groups, -1, terms, result.shape[3]), result)
 
-    run(work, -(-rows // count))
+    _at_once(run, features, terms, lines * line)(work, -(-rows // count))
     return out
 
 
@@ -405,23 +428,25 @@ def _by_channel(x: Any, w: Any, part: _Part, run: Run = one_by_one) -> Any:
     features, taps = w.shape[1], w.shape[3:]
     size, places = math.prod(taps), rows * math.prod(part.counts)
     few = _fitting(x.itemsize * groups * places * size, channels)
-    pieces = -(-channels // few)
-    sums = np.empty((pieces, groups, places, features), x.dtype)
-    kernel = w.reshape(groups, features, channels, size)
+    blocks = -(-channels // few)
+    share = -(-blocks // _PIECES) * few
+    pieces = -(-channels // share)
+    sums = np.zeros((pieces, groups, places, features), x.dtype)
+    kernel = w.reshape(groups, features, channels, size).transpose(0, 2, 3, 1)
     images = x.swapaxes(1, 2)
 
     def work(number: int) -> None:
-        some = slice(number * few, (number + 1) * few)
-        view = _windows(_padded(images[:, some], part.pads), taps, part)
-        windows = _scratch.empty("windows", view.shape, x.dtype)
-        np.copyto(windows, view)
-        windows = windows.reshape(groups, -1, places, size)
-        products = _scratch.empty("products", (groups, windows.shape[1], places, features), x.dtype)
-        columns = kernel[:, :, some].transpose(0, 2, 3, 1)
-        _multiply(columns.mT, windows.mT, products.mT)
-        np.add.reduce(products, axis=1, out=sums[number])
+        for start in range(number * share, min((number + 1) * share, channels), few):
+            some = slice(start, min(start + few, (number + 1) * share))
+            view = _windows(_padded(images[:, some], part.pads), taps, part)
+            windows = _scratch.empty("windows", view.shape, x.dtype)
+            np.copyto(windows, view)
+            windows = windows.reshape(groups, -1, places, size)
+            products = _scratch.empty("products", (groups, windows.shape[1], places, features), x.dtype)
+            _multiply(kernel[:, some].mT, windows.mT, products.mT)
+            sums[number] += np.add.reduce(products, axis=1)
 
-    run(work, pieces)
+    _at_once(run, features, size, places)(work, pieces)
     out = np.add.reduce(sums, axis=0) if pieces > 1 else sums[0]
     last = 2 + len(part.counts)
     return out.reshape(groups, rows, *part.counts, features).transpose(0, 1, last, *range(2, last))

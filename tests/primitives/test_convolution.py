@@ -27,11 +27,14 @@ def draw(*shape: int, seed: int = 0, dtype: Any = np.float64) -> Any:
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
-@given(cases(), st.sampled_from([1, 300, 2000, 2**23]))
-@settings(max_examples=150)
-def test_kernel_is_the_definition(case: Case, part: int) -> None:
+@given(cases(), st.sampled_from([1, 300, 2000, 2**23]), st.sampled_from([1, 64]))
+@settings(max_examples=200)
+def test_kernel_is_the_definition(case: Case, part: int, image: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "_PART", part)
+        patch.setattr(kernels, "_IMAGE", image)
+        patch.setattr(kernels, "_RUN", min(image, 8))
+        patch.setattr(kernels, "_PIECES", 2)
         out = kernels.convolved(*case)
     np.testing.assert_array_equal(out, naive(*case))
 
@@ -120,6 +123,19 @@ def test_products_are_cut_such_that_blas_starts_no_threads(monkeypatch: pytest.M
     kernels._multiply(x, y, out)
     np.testing.assert_allclose(out, product(x, y))
     assert shapes == [((1, 64, 100), (2, 3, 100, 80))]
+
+
+def test_taps_that_see_nothing_but_padding() -> None:
+    """With padding longer than the image some taps never meet it."""
+    x, w = draw(1, 1, 2, 3, 2), draw(1, 1, 2, 5, 1, seed=1)
+    window = ((1, 4, 0, 1, 1), PLAIN)
+    np.testing.assert_allclose(kernels.convolved(x, w, window), naive(x, w, window), rtol=1e-12)
+
+
+def test_products_for_which_blas_starts_threads_are_made_one_after_the_other() -> None:
+    assert kernels._at_once(print, 32, 144, 784) is print  # type: ignore[arg-type]
+    assert kernels._at_once(print, 512, 4608, 784) is kernels.one_by_one  # type: ignore[arg-type]
+    assert kernels._at_once(print, 32, 144, 3011) is kernels.one_by_one  # type: ignore[arg-type]
 
 
 def test_a_compiled_convolution_takes_kept_memory_and_threads() -> None:
@@ -261,3 +277,31 @@ def test_strides_are_positive() -> None:
         fgrad.eval_shape(
             lambda x, y: convolution(x, y, **GROUPED, window=((0, 0, 0, 1, 1),)), draw(1, 2, 3, 5), draw(1, 2, 3, 3)
         )
+
+
+def test_many_threads_call_one_convolution() -> None:
+    """Each thread has memory of its own for what it multiplies."""
+
+    @fgrad.jit
+    def gradient(x: Any, w: Any) -> Any:
+        def loss(x: Any, w: Any) -> Any:
+            return (fgrad.lax.conv_general_dilated(x, w, (1, 1), "SAME") ** 2).sum()
+
+        return fgrad.grad(loss, argnums=(0, 1))(x, w)
+
+    w = draw(16, 8, 3, 3, seed=1)
+    inputs = [draw(8, 8, 24, 24, seed=k) for k in range(16)]
+    expected = [gradient(x, w) for x in inputs]
+    right: list[bool] = []
+
+    def call(k: int) -> None:
+        with fgrad.config.using(num_threads=3):
+            held = [gradient(inputs[k], w) for _ in range(3)]
+        right.append(all(np.array_equal(a, b) for out in held for a, b in zip(out, expected[k], strict=True)))
+
+    threads = [threading.Thread(target=call, args=(k,)) for k in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert right == [True] * 16
