@@ -17,7 +17,7 @@ from fgrad.primitives.coefficients import Coefficient, Constant, Series, convolu
 from fgrad.primitives.families import complexes, draw, floats, shape_of
 from fgrad.primitives.shape import fit, grow, move_axis, reshape
 
-__all__ = ["Elementwise", "add", "div", "grown", "integer_pow", "mul", "neg", "positive", "reciprocal", "sub"]
+__all__ = ["Elementwise", "add", "div", "grown", "integer_pow", "mul", "neg", "over", "positive", "reciprocal", "sub"]
 
 
 _BOOL = np.dtype(np.bool_)
@@ -202,6 +202,11 @@ class Mul(Elementwise):
         return (grown(convolution(x, y, k), out) for k in count(1))
 
 
+def over(x: Array, y: Array) -> Array:
+    """x / y for rules, whose operands may be Python's numbers: these, too, give infinity or NaN where y is 0."""
+    return div(x, y) if type(y) is float and y == 0 else x / y
+
+
 class Div(Elementwise):
     """`div(x, y)`: x / y."""
 
@@ -212,15 +217,15 @@ class Div(Elementwise):
         t, u = ts
         y = xs[1]
         if u is ZERO:
-            return grow(t / y, out)
-        by = -u * (out / y)  # on the way back the sign comes last, when what was broadcast has been summed
-        return grow(by if t is ZERO else t / y + by, out)
+            return grow(over(t, y), out)
+        by = -u * over(out, y)  # on the way back the sign comes last, when what was broadcast has been summed
+        return grow(by if t is ZERO else over(t, y) + by, out)
 
     def is_affine(self, varying: Sequence[bool]) -> bool:
         return not varying[1]
 
     def transpose(self, ct: Array, x: Any, y: Any) -> Sequence[Array | None]:
-        return fit(ct / y, x), None
+        return fit(over(ct, y), x), None
 
     def series(self, out: Array, x: Series, y: Series) -> Iterator[Coefficient]:
         return (grown(q, out) for q in quotient(x, y, out))

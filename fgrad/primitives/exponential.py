@@ -28,7 +28,7 @@ from fgrad.primitives.coefficients import (
     times,
 )
 from fgrad.primitives.comparison import eq, is_inf, logical_and, select
-from fgrad.primitives.elementwise import Elementwise, grown
+from fgrad.primitives.elementwise import Elementwise, grown, over
 from fgrad.primitives.families import complexes, draw, floats
 
 __all__ = [
@@ -95,7 +95,7 @@ class Log(Elementwise):
     impl, samples = np.log, (*floats(0.5, 3), *complexes())
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / x
+        return over(1, x)
 
     def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
         return logarithm(x, x[0])
@@ -107,7 +107,7 @@ class Log2(Elementwise):
     impl, samples = np.log2, (*floats(0.5, 3), *complexes())
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / (x * math.log(2))
+        return over(1, x * math.log(2))
 
     def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
         return logarithm(x, x[0], 1 / math.log(2))
@@ -119,7 +119,7 @@ class Log10(Elementwise):
     impl, samples = np.log10, (*floats(0.5, 3), *complexes())
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / (x * math.log(10))
+        return over(1, x * math.log(10))
 
     def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
         return logarithm(x, x[0], 1 / math.log(10))
@@ -131,7 +131,7 @@ class Log1p(Elementwise):
     impl, samples = np.log1p, (*floats(-0.5, 3, hard=(0.0, 1e-9)), *complexes())
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / (1 + x)
+        return over(1, 1 + x)
 
     def series(self, out: Array, x: Series) -> Iterator[Coefficient]:
         return logarithm(x, 1 + x[0])
@@ -159,7 +159,7 @@ class Cbrt(Elementwise):
     impl, samples = np.cbrt, floats(0.5, 3, hard=(-2.0, -1.0))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / (3 * square(out))
+        return over(1, 3 * square(out))
 
 
 class Square(Elementwise):

@@ -11,7 +11,7 @@ from fgrad.core.aval import Array, ShapedArray, aval_of
 from fgrad.core.primitive import ZERO, Sample, Zero
 from fgrad.core.writer import Writer
 from fgrad.primitives.comparison import Predicate, eq, select
-from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.elementwise import Elementwise, over
 from fgrad.primitives.families import complexes, draw, floats, integers
 from fgrad.primitives.shape import convert_element_type, grow
 
@@ -131,7 +131,7 @@ class Fmod(Elementwise):
     )
 
     def derivative(self, out: Array, x: Array, y: Array) -> Any:
-        return 1.0, lambda: -trunc(x / y)
+        return 1.0, lambda: -trunc(over(x, y))
 
 
 class Copysign(Elementwise):

@@ -11,7 +11,7 @@ import numpy as np
 from fgrad.core.aval import Array
 from fgrad.primitives.coefficients import Coefficient, Series, coupled
 from fgrad.primitives.comparison import eq, select
-from fgrad.primitives.elementwise import Elementwise
+from fgrad.primitives.elementwise import Elementwise, over
 from fgrad.primitives.exponential import sqrt, square, tanh
 from fgrad.primitives.families import complexes, floats
 
@@ -74,7 +74,7 @@ class Arcsin(Elementwise):
     impl, samples = np.arcsin, (*floats(-0.8, 0.8, hard=(0.0,)), *complexes(scale=0.5))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / sqrt(1 - square(x))
+        return over(1, sqrt(1 - square(x)))
 
 
 class Arccos(Elementwise):
@@ -83,7 +83,7 @@ class Arccos(Elementwise):
     impl, samples = np.arccos, (*floats(-0.8, 0.8, hard=(0.0,)), *complexes(scale=0.5))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return -1 / sqrt(1 - square(x))
+        return over(-1, sqrt(1 - square(x)))
 
 
 class Arctan(Elementwise):
@@ -92,7 +92,7 @@ class Arctan(Elementwise):
     impl, samples = np.arctan, (*floats(-3, 3, hard=(0.0,)), *complexes(scale=0.5))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / (1 + square(x))
+        return over(1, 1 + square(x))
 
 
 class Sinh(Elementwise):
@@ -125,7 +125,7 @@ class Arcsinh(Elementwise):
     impl, samples = np.arcsinh, (*floats(-3, 3, hard=(0.0,)), *complexes(scale=0.5))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / sqrt(1 + square(x))
+        return over(1, sqrt(1 + square(x)))
 
 
 class Arccosh(Elementwise):
@@ -134,7 +134,7 @@ class Arccosh(Elementwise):
     impl, samples = np.arccosh, (*floats(1.5, 3), *complexes(scale=2))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / (sqrt(x - 1) * sqrt(x + 1))
+        return over(1, sqrt(x - 1) * sqrt(x + 1))
 
 
 class Arctanh(Elementwise):
@@ -143,7 +143,7 @@ class Arctanh(Elementwise):
     impl, samples = np.arctanh, (*floats(-0.8, 0.8, hard=(0.0,)), *complexes(scale=0.5))
 
     def derivative(self, out: Array, x: Array) -> Array:
-        return 1 / ((1 - x) * (1 + x))
+        return over(1, (1 - x) * (1 + x))
 
 
 class Arctan2(Elementwise):
