@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -29,16 +29,17 @@ from fgrad.tree.table import describe
 __all__ = ["grad", "value_and_grad"]
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @public
 def value_and_grad(
-    fun: Callable[P, Any],
+    fun: Callable[P, R],
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable[P, tuple[Any, Any]]:
+) -> Callable[P, tuple[R, Any]]:
     """A function that returns the value of `fun` and its gradient, for the price of a few evaluations.
 
     For a real function f of x the gradient is ∂f/∂x, of the shape and dtype of x. Where x is complex and f(x) real,

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from types import MethodType
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -66,6 +66,20 @@ class _Traced:
         return compiled
 
 
+@overload
+def jit(
+    fun: Callable[P, R],
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+) -> Jitted[P, R]: ...
+@overload
+def jit(
+    fun: None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 @public
 def jit(
     fun: Callable[P, R] | None = None,
