@@ -86,8 +86,10 @@ class CountedLoop:
         tail = [
             *(f"        {row} = {operand(y, names, writer)}" for row, y in others),
             *_passed_on(carry, jaxpr.outvars, names, writer),
-            f"    return {_tuple([names[v] for v in carry])}",
         ]
+        if not body.lines and not tail:
+            tail = ["        pass"]
+        tail.append(f"    return {_tuple([names[v] for v in carry])}")
         return _source([_definition(given, writer), *head], body, tail, writer)
 
     def adapted(self, loop: Function, avals: Sequence[ShapedArray]) -> Function:

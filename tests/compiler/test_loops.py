@@ -112,3 +112,8 @@ def test_products_with_vectors_are_written_where_they_are_stacked() -> None:
         np.testing.assert_allclose(y, w @ h)
         h = h @ w
     np.testing.assert_allclose(last, h)
+
+
+def test_a_step_that_does_nothing() -> None:
+    assert source(lambda h, x: [h], X, X) == ["for i in _repeat(None, len(order)):", "pass", "return (h,)"]
+    np.testing.assert_array_equal(fgrad.lax.scan(lambda h, x: (h, None), X, np.ones(40))[0], X)
