@@ -13,7 +13,7 @@ from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Var, eliminate_dead_code
 from fgrad.errors import SourceLine
 from fgrad.primitives.contraction import dot_general
-from fgrad.primitives.elementwise import mul
+from fgrad.primitives.elementwise import Elementwise, mul
 from fgrad.primitives.shape import reduce_sum, reshape, transpose
 
 __all__ = ["outer_products", "sums_of_products"]
@@ -119,18 +119,19 @@ class _Writer:
 
 def outer_products(closed: ClosedJaxpr) -> ClosedJaxpr:
     """Writes a `dot_general` that sums nothing as a broadcast product, the axes of its result in the order in which
-    they are wanted: it is computed together with what is done to it."""
+    they are wanted, where an element-wise operation takes it: the two are computed together."""
     jaxpr = closed.jaxpr
     if not any(eqn.primitive is dot_general and _is_outer(eqn) for eqn in jaxpr.eqns):
         return closed
     uses = Counter(a for eqn in jaxpr.eqns for a in eqn.invars) + Counter(jaxpr.outvars)
     turned = {eqn.invars[0]: eqn for eqn in jaxpr.eqns if eqn.primitive is transpose and uses[eqn.invars[0]] == 1}
+    joined = {a for eqn in jaxpr.eqns if isinstance(eqn.primitive, Elementwise) for a in eqn.invars}
     eqns: list[Equation] = []
     done: set[Var] = set()
     for eqn in jaxpr.eqns:
-        if eqn.primitive is dot_general and _is_outer(eqn):
-            later = turned.get(eqn.outvars[0])
-            wanted = eqn if later is None else later
+        later = turned.get(eqn.outvars[0]) if eqn.outvars else None
+        wanted = eqn if later is None else later
+        if eqn.primitive is dot_general and _is_outer(eqn) and wanted.outvars[0] in joined:
             axes = None if later is None else later.params["axes"]
             eqns += _outer_product(eqn, wanted.outvars[0], axes or tuple(range(eqn.outvars[0].aval.ndim)))
             done.update(wanted.outvars)
