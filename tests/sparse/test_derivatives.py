@@ -145,7 +145,7 @@ def test_the_function_is_traced_once_per_signature() -> None:
 
 def test_passes_are_made_together_or_in_chunks() -> None:
     def dense(x: Any) -> Any:
-        return np.tanh(fnp.outer(x, x).sum(0))
+        return np.sort(np.sin(fnp.outer(x, x)), axis=0).sum(0)
 
     x = np.linspace(0, 1, 200)
     expected = jacfwd(dense)(x)
