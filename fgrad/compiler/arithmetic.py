@@ -14,6 +14,7 @@ import numpy as np
 
 from fgrad.core.jaxpr import Atom, Equation, Literal, Var
 from fgrad.primitives.elementwise import add, div, mul, neg, sub
+from fgrad.primitives.exponential import square
 from fgrad.primitives.shape import reduce_sum
 
 __all__ = ["merged", "negated_sum"]
@@ -23,8 +24,8 @@ Producers = dict[Var, Equation]
 _MODERATE = 8
 
 
-def merged(eqn: Equation, producers: Producers) -> Equation | None:
-    """An equation for the same that reads what an operand is made from, instead of the operand.
+def merged(eqn: Equation, producers: Producers) -> list[Equation] | None:
+    """Equations for the same that reads what an operand is made from, instead of the operand.
 
     Signs are moved exactly; two constant factors become one, rounded once. An operand that is used nowhere else is
     not computed any more.
@@ -32,7 +33,8 @@ def merged(eqn: Equation, producers: Producers) -> Equation | None:
     rule = _RULES.get(eqn.primitive.name)
     if rule is None or eqn.outvars[0].aval.dtype.kind != "f" or not eqn.outvars[0].aval.shape:
         return None
-    return rule(eqn, producers)
+    made = rule(eqn, producers)
+    return [made] if isinstance(made, Equation) else made
 
 
 def negated_sum(eqn: Equation, producers: Producers) -> list[Equation] | None:
@@ -85,12 +87,16 @@ def _difference(eqn: Equation, producers: Producers) -> Equation | None:
     return _made(eqn, add, [x, p]) if p is not None else None
 
 
-def _product(eqn: Equation, producers: Producers) -> Equation | None:
+def _product(eqn: Equation, producers: Producers) -> Equation | list[Equation] | None:
     """(−x)·(−y) is x·y, c·(−x) is (−c)·x, c·(d·x) is (c·d)·x and c·(d/x) is (c·d)/x."""
     x, y = eqn.invars
     p, q = _negated(x, producers), _negated(y, producers)
     if p is not None and q is not None:
         return _made(eqn, mul, [p, q])
+    for z, w in ((x, y), (y, x)):
+        repeated = _repeated(eqn, z, w, producers)
+        if repeated is not None:
+            return repeated
     for c, z, r in ((x, y, q), (y, x, p)):
         number, source = _number(c), _source(z, producers)
         if number is None:
@@ -100,7 +106,7 @@ def _product(eqn: Equation, producers: Producers) -> Equation | None:
         if r is not None:
             return _made(eqn, mul, [_constant(-number, c), r])
         if source is not None and source.primitive is mul:
-            return _scaled(eqn, c, source)
+            return _scaled(eqn, c, source, producers)
         if source is not None and source.primitive is div and abs(number) >= 1:
             d, over = source.invars
             together = _factor(number, _number(d), eqn)
@@ -109,7 +115,20 @@ def _product(eqn: Equation, producers: Producers) -> Equation | None:
     return None
 
 
-def _scaled(eqn: Equation, c: Atom, source: Equation) -> Equation | None:
+def _repeated(eqn: Equation, product: Atom, x: Atom, producers: Producers) -> list[Equation] | None:
+    """(c·x)·x is c·x²: a square reads its operand once, and may be there already."""
+    source = _source(product, producers)
+    if source is None or source.primitive is not mul or type(x) is not Var or x not in source.invars:
+        return None
+    c = source.invars[source.invars[0] is x]
+    number = _number(c)
+    if number is None or not 1 <= abs(number) <= _MODERATE or not _is_of_type(x, eqn):
+        return None  # what the factor keeps from overflowing, or from vanishing, stays with it
+    power = Var(eqn.outvars[0].aval)
+    return [Equation(square, [x], [power], {}, eqn.source), eqn._replace(invars=[c, power])]
+
+
+def _scaled(eqn: Equation, c: Atom, source: Equation, producers: Producers) -> Equation | list[Equation] | None:
     number = _number(c)
     assert number is not None
     for d, z in (source.invars, source.invars[::-1]):
@@ -120,6 +139,21 @@ def _scaled(eqn: Equation, c: Atom, source: Equation) -> Equation | None:
         together = _factor(number, inner, eqn)
         if together is not None:
             return _made(eqn, mul, [_together(together, c, d, eqn), z])
+    return _above(eqn, c, number, source, producers)
+
+
+def _above(eqn: Equation, c: Atom, number: float, source: Equation, producers: Producers) -> list[Equation] | None:
+    """c·(x·(d/y)) is x·((c·d)/y)."""
+    for x, z in (source.invars, source.invars[::-1]):
+        over = _source(z, producers)
+        if over is None or over.primitive is not div or not 1 <= abs(number) <= _MODERATE:
+            continue
+        d, y = over.invars
+        together = _factor(number, _number(d), eqn)
+        if together is not None and _is_of_type(x, eqn) and _is_of_type(y, eqn):
+            quotient = Var(z.aval)
+            first = Equation(div, [_together(together, c, d, eqn), y], [quotient], {}, eqn.source)
+            return [first, eqn._replace(primitive=mul, invars=[x, quotient])]
     return None
 
 
@@ -146,7 +180,7 @@ def _square(eqn: Equation, producers: Producers) -> Equation | None:
     return eqn._replace(invars=[p]) if p is not None and eqn.params.get("y", 2) % 2 == 0 else None
 
 
-_RULES: dict[str, Callable[[Equation, Producers], Equation | None]] = {
+_RULES: dict[str, Callable[[Equation, Producers], Equation | list[Equation] | None]] = {
     "neg": _negation,
     "add": _sum,
     "sub": _difference,

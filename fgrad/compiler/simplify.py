@@ -49,7 +49,7 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
             continue
         other = merged(eqn, producers)
         if other is not None:
-            pending.append(other)
+            pending += reversed(other)
             continue
         key = _key(eqn)
         earlier = known.get(key) if key is not None else None

@@ -25,9 +25,12 @@ from fgrad.primitives.shape import grow, reduce_sum
 __all__ = ["log_softmax", "logsumexp_and_softmax", "reduce_logsumexp", "softmax"]
 
 _SMALL = 0.125
+_FAR = 2.0
+"""A sum of powers from here on has a logarithm that is not near 0."""
+_MANY = 8192
+"""From so many elements on, one row is tried before all."""
 _LEAST, _MOST = 1.0, 1e30
 """Between these, a sum of powers has lost no more to underflow than one of powers of which the largest is 1."""
-_ABOVE = math.exp(_SMALL)
 _SAMPLES = (
     Sample(draw(-3, 3, (2, 3, 4)), axes=(0, 2)),
     Sample(draw(-3, 3, (2, 3)), axes=(1,)),
@@ -67,16 +70,14 @@ class ReduceLogsumexp(Exponentials):
     ) -> tuple[Array, Array | None]:
         """The result and, where asked for, the softmax, which shares most of the work and may be written to `out`, and
         be multiplied by a `scale` that is the same along these axes."""
-        top, powers, total = _exponentials(x, axes, out, _ABOVE)
-        value = np.log(total)
+        top, powers, total = _exponentials(x, axes, out)
+        value = np.asarray(np.log(total))
         if top is not None:
             value += top
-        if x.dtype.kind == "f" and top is not None and np.less(np.abs(value), _SMALL).any():
-            # Next to 0 the rounding of a total close to 1 shows: add up what is not the largest by itself.
-            largest = x == top
-            ties = np.maximum(np.add.reduce(largest, axis=axes, dtype=x.dtype, keepdims=True), 1)
-            lesser = np.add.reduce(np.where(largest, x.dtype.type(0), powers), axis=axes, keepdims=True)
-            value = np.log1p(lesser / ties) + np.log(ties) + top
+        if x.dtype.kind == "f" and (top is not None or np.minimum.reduce(total, axis=None) < _FAR):
+            near = np.less(np.abs(value), _SMALL)
+            if near.any():
+                _refine(value, near, x, axes)
         weights = _weights(powers, total, scale) if weigh else None
         return value.reshape(_dropped(x.shape, axes))[()], weights
 
@@ -101,7 +102,7 @@ class Softmax(Exponentials):
     """
 
     def impl(self, x: Array, scale: Any = None, *, axes: tuple[int, ...], out: Any = None) -> Array:
-        _, powers, total = _exponentials(np.asarray(x), axes, out, _LEAST)
+        _, powers, total = _exponentials(np.asarray(x), axes, out)
         return _weights(powers, total, scale)
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, axes: tuple[int, ...]) -> str:
@@ -214,10 +215,25 @@ def _weights(powers: Any, total: Any, scale: Any) -> Any:
     return np.multiply(powers, np.divide(scale, total, dtype=total.dtype), out=powers)[()]
 
 
-def _exponentials(x: Any, axes: tuple[int, ...], out: Any, least: float) -> tuple[Any, Any, Any]:
-    """The largest element and eˣ relative to that of it, or `None` and eˣ where no sum of these is less than `least`;
-    and the sums. The powers are written to `out`, if there is one."""
-    direct = _plain_powers(x, out, least) if sums_by_einsum(x, axes) else None
+def _refine(value: Any, near: Any, x: Any, axes: tuple[int, ...]) -> None:
+    """Computes log-sum-exp anew where it is near 0, and the rounding of a total close to 1 shows: what is not the
+    largest is added up by itself."""
+    if axes == (x.ndim - 1,):
+        x, axes = x[near[..., 0]], (1,)
+    else:
+        near = ...
+    top, powers, _ = _relative_powers(x, axes, None)
+    largest = x == top
+    ties = np.maximum(np.add.reduce(largest, axis=axes, dtype=x.dtype, keepdims=True), 1)
+    lesser = np.add.reduce(np.where(largest, x.dtype.type(0), powers), axis=axes, keepdims=True)
+    refined = np.log1p(lesser / ties) + np.log(ties) + top
+    value[near] = refined if near is ... else refined[:, 0]
+
+
+def _exponentials(x: Any, axes: tuple[int, ...], out: Any) -> tuple[Any, Any, Any]:
+    """The largest element and eˣ relative to that of it, or `None` and eˣ where the sums of these are fair; and the
+    sums. The powers are written to `out`, if there is one."""
+    direct = _plain_powers(x, out) if sums_by_einsum(x, axes) else None
     return _relative_powers(x, axes, out) if direct is None else (None, *direct)
 
 
@@ -238,16 +254,15 @@ def _relative_powers(x: Any, axes: tuple[int, ...], out: Any) -> tuple[Any, Any,
     return top, powers, total
 
 
-def _plain_powers(x: Any, out: Any, least: float) -> tuple[Any, Any] | None:
+def _plain_powers(x: Any, out: Any) -> tuple[Any, Any] | None:
     """eˣ itself and its sums, where these are neither small nor huge; what the first row says is tried on all.
 
     They are as exact as those relative to the largest element are, and neither that nor a difference is computed.
     """
     with np.errstate(over="ignore", under="ignore"):
-        first = np.add.reduce(np.exp(x[(0,) * (x.ndim - 1)]))
-        if not least <= first <= _MOST:
+        if x.size >= _MANY and not _LEAST <= np.add.reduce(np.exp(x[(0,) * (x.ndim - 1)])) <= _MOST:
             return None
         powers = np.exp(x, out=out)
     total = row_sums(powers)[..., np.newaxis]
-    fair = np.minimum.reduce(total, axis=None) >= least and np.maximum.reduce(total, axis=None) <= _MOST
+    fair = np.minimum.reduce(total, axis=None) >= _LEAST and np.maximum.reduce(total, axis=None) <= _MOST
     return (powers, total) if fair else None

@@ -67,6 +67,8 @@ def test_what_is_exact(f: Any, expected: list[str]) -> None:
         (lambda x: mul(mul(x, np.float64(0.1)), 0.7), ["mul"]),
         (lambda x: mul(0.1, mul(3, x)), ["mul"]),
         (lambda x: mul(30.0, div(0.1, x)), ["div"]),
+        (lambda x: mul(mul(3.0, x), x), ["square", "mul"]),
+        (lambda x: mul(2.0, mul(x, div(0.5, fgrad.numpy.sin(x)))), ["sin", "div", "mul"]),
         (lambda x: add(mul(0.3, x), mul(0.3, x)), ["mul"]),
     ],
 )
@@ -82,6 +84,8 @@ def test_what_is_exact_up_to_rounding(f: Any, expected: list[str]) -> None:
         lambda x, y: mul(1e200, mul(1e200, x)),
         lambda x, y: mul(1e-200, mul(1e-200, x)),
         lambda x, y: mul(0.0, mul(2.0, x)),
+        lambda x, y: mul(mul(1e-300, x), x),
+        lambda x, y: mul(x, mul(x, 1e300)),
         lambda x, y: mul(np.inf, mul(2.0, x)),
         lambda x, y: mul(0.1, div(3.0, x)),
         lambda x, y: mul(neg(x), y),

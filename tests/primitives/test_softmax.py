@@ -124,3 +124,17 @@ def test_many_rows_are_as_exact_as_few(dtype: Any, shift: float, scale: float) -
         np.testing.assert_allclose(reduce_logsumexp(rows, axes=(1,)), values.astype(dtype), rtol=4 * eps, atol=4 * eps)
         tiny = np.finfo(dtype).tiny
         np.testing.assert_allclose(softmax(rows, axes=(1,)), weights.astype(dtype), rtol=300 * eps, atol=tiny)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_near_zero_among_many(dtype: Any) -> None:
+    """They keep what the lesser elements add, beside rows that need no such care."""
+    x = np.random.default_rng(0).normal(size=(300, 12)).astype(dtype)
+    x[::3] = -60
+    x[::3, 5] = 0
+    x[1::6] -= 2.5
+    found = reduce_logsumexp(x, axes=(1,))
+    alone = np.concatenate([reduce_logsumexp(row, axes=(1,)) for row in np.split(x, 300)])
+    eps = np.finfo(dtype).eps
+    assert np.all(np.abs(found - alone) <= eps * (4 * np.abs(alone) + (np.abs(alone) > 1e-9)))
+    np.testing.assert_allclose(found[::3], 11 * np.exp(-60.0), rtol=1e-6)
