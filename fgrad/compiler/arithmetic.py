@@ -1,8 +1,7 @@
 """Arithmetic: signs and constant factors that are merged into what stands next to them.
 
 A derivative is full of them: every subtraction, every power, every mean leaves a sign or a factor on an array, each
-of which would be a pass over memory. Nothing overflows that did not, and infinities and NaN stay what they are, but
-for one thing: where a factor of at most 8 alone made a step overflow, what is smaller in the end may come out finite.
+of which would be a pass over memory. Nothing overflows that did not, and infinities and NaN stay what they are.
 """
 
 from __future__ import annotations
@@ -106,7 +105,7 @@ def _product(eqn: Equation, producers: Producers) -> Equation | list[Equation] |
         if r is not None:
             return _made(eqn, mul, [_constant(-number, c), r])
         if source is not None and source.primitive is mul:
-            return _scaled(eqn, c, source, producers)
+            return _scaled(eqn, c, source)
         if source is not None and source.primitive is div and abs(number) >= 1:
             d, over = source.invars
             together = _factor(number, _number(d), eqn)
@@ -128,32 +127,17 @@ def _repeated(eqn: Equation, product: Atom, x: Atom, producers: Producers) -> li
     return [Equation(square, [x], [power], {}, eqn.source), eqn._replace(invars=[c, power])]
 
 
-def _scaled(eqn: Equation, c: Atom, source: Equation, producers: Producers) -> Equation | list[Equation] | None:
+def _scaled(eqn: Equation, c: Atom, source: Equation) -> Equation | None:
     number = _number(c)
     assert number is not None
     for d, z in (source.invars, source.invars[::-1]):
         inner = _number(d)
-        # What overflowed on the way must do so at the end.
-        if inner is None or not _is_of_type(z, eqn) or not (abs(inner) <= _MODERATE or abs(number) >= 1):
+        # What overflowed on the way must do so in the end.
+        if inner is None or not _is_of_type(z, eqn) or not (abs(inner) <= 1 or abs(number) >= 1):
             continue
         together = _factor(number, inner, eqn)
         if together is not None:
             return _made(eqn, mul, [_together(together, c, d, eqn), z])
-    return _above(eqn, c, number, source, producers)
-
-
-def _above(eqn: Equation, c: Atom, number: float, source: Equation, producers: Producers) -> list[Equation] | None:
-    """c·(x·(d/y)) is x·((c·d)/y)."""
-    for x, z in (source.invars, source.invars[::-1]):
-        over = _source(z, producers)
-        if over is None or over.primitive is not div or not 1 <= abs(number) <= _MODERATE:
-            continue
-        d, y = over.invars
-        together = _factor(number, _number(d), eqn)
-        if together is not None and _is_of_type(x, eqn) and _is_of_type(y, eqn):
-            quotient = Var(z.aval)
-            first = Equation(div, [_together(together, c, d, eqn), y], [quotient], {}, eqn.source)
-            return [first, eqn._replace(primitive=mul, invars=[x, quotient])]
     return None
 
 

@@ -65,10 +65,8 @@ def test_what_is_exact(f: Any, expected: list[str]) -> None:
     [
         (lambda x: mul(3.0, mul(0.7, x)), ["mul"]),
         (lambda x: mul(mul(x, np.float64(0.1)), 0.7), ["mul"]),
-        (lambda x: mul(0.1, mul(3, x)), ["mul"]),
         (lambda x: mul(30.0, div(0.1, x)), ["div"]),
         (lambda x: mul(mul(3.0, x), x), ["square", "mul"]),
-        (lambda x: mul(2.0, mul(x, div(0.5, fgrad.numpy.sin(x)))), ["sin", "div", "mul"]),
         (lambda x: add(mul(0.3, x), mul(0.3, x)), ["mul"]),
     ],
 )
@@ -81,6 +79,8 @@ def test_what_is_exact_up_to_rounding(f: Any, expected: list[str]) -> None:
     "f",
     [
         lambda x, y: mul(0.1, mul(9.0, x)),  # what overflows in the middle stays infinite
+        lambda x, y: mul(0.1, mul(3, x)),
+        lambda x, y: mul(2.0, mul(x, div(0.5, y))),
         lambda x, y: mul(1e200, mul(1e200, x)),
         lambda x, y: mul(1e-200, mul(1e-200, x)),
         lambda x, y: mul(0.0, mul(2.0, x)),
