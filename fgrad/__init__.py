@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         scipy,
         sparse,
         testing,
+        viz,
     )
     from fgrad.api.curvature import fisher_vp, ggn_vp
     from fgrad.api.higher_order import laplacian, nth_derivative
@@ -101,6 +102,7 @@ __all__ = [
     "tree_util",
     "value_and_grad",
     "vjp",
+    "viz",
     "vmap",
 ]
 
@@ -120,6 +122,7 @@ _ROOMS = {
     "scipy": "fgrad.scipy",
     "sparse": "fgrad.sparse",
     "testing": "fgrad.testing",
+    "viz": "fgrad.viz",
 }
 _FUNCTIONS = {
     "checkpoint_name": "fgrad.control.checkpoint_name",

@@ -1,0 +1,229 @@
+"""From a program to the nodes and edges of its picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from pathlib import PurePath
+
+from fgrad.core.aval import Array
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, inner_jaxprs
+from fgrad.viz.model import Diagram, Edge, Kind, Node, Panel
+from fgrad.viz.names import Names
+from fgrad.viz.summary import Chunk, summarised
+from fgrad.viz.text import clipped, operator_detail, operator_label, value_text
+from fgrad.viz.unfold import Flat, Wanted, unfolded
+
+__all__ = ["build"]
+
+
+class Known:
+    """What may be written at the variables of a program: their values, and the derivatives of the output by them."""
+
+    def __init__(self, values: dict[Var, Array] | None = None, gradients: dict[Var, Array] | None = None) -> None:
+        self.values = values or {}
+        self.gradients = gradients or {}
+
+
+def build(
+    flat: Flat,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    title: str,
+    known: Known,
+    wanted: Wanted,
+    limit: int,
+) -> Diagram:
+    """The picture of a program, and of the loops and branches in it that are opened.
+
+    Args:
+        flat: the program, its calls opened.
+        inputs: the names of its inputs.
+        outputs: the names of its outputs.
+        title: its own name.
+        known: what is written at the variables.
+        wanted: which of the equations that hold programs are opened.
+        limit: how many nodes there may be for its equations.
+    """
+    keys = count()
+    panel = Panel(title)
+    builder = _Builder(panel, flat, known, keys, limit)
+    builder.draw(inputs, outputs)
+    diagram = [panel]
+    pending = list(builder.holders)
+    titles: Counter[str] = Counter()
+    while pending:
+        node, eqn, level = pending.pop(0)
+        if not wanted(eqn, level):
+            continue
+        titles[node.label] += 1
+        if titles[node.label] > 1:
+            node.label = f"{node.label} ({titles[node.label]})"
+        for name, program in inner_jaxprs(eqn.params):
+            closed = program if isinstance(program, ClosedJaxpr) else ClosedJaxpr(program, ())
+            if isinstance(program, Jaxpr) and program.constvars:
+                continue  # the values of its constants are known to the primitive alone
+            inner = unfolded(closed, flat.names, _deeper(wanted, level + 1))
+            part = Panel(f"{node.label}: {name}", owner=node.key)
+            builder = _Builder(part, inner, Known(), keys, limit)
+            builder.draw(*_roles(eqn, closed))
+            diagram.append(part)
+            pending += [(n, e, level + 1 + depth) for n, e, depth in builder.holders]
+    return diagram
+
+
+def _roles(eqn: Equation, program: ClosedJaxpr) -> tuple[list[str], list[str]]:
+    """What the inputs and outputs of a program in an equation are for; empty where no more is known than its own
+    names."""
+    if eqn.primitive.name != "scan":
+        return [], []
+    consts, carry = eqn.params["num_consts"], eqn.params["num_carry"]
+    inputs = [*_numbered("const", consts), *_numbered("carry", carry)]
+    inputs += _numbered("x", len(program.in_avals) - len(inputs))
+    return inputs, [*_numbered("next carry", carry), *_numbered("y", len(program.out_avals) - carry)]
+
+
+def _numbered(name: str, n: int) -> list[str]:
+    return [name] if n == 1 else [f"{name} {i}" for i in range(n)]
+
+
+def _deeper(wanted: Wanted, levels: int) -> Wanted:
+    return lambda eqn, level: wanted(eqn, levels + level)
+
+
+class _Builder:
+    def __init__(self, panel: Panel, flat: Flat, known: Known, keys: count[int], limit: int) -> None:
+        self.panel = panel
+        self.flat = flat
+        self.names: Names = flat.names
+        self.known = known
+        self.keys = keys
+        self.limit = limit
+        self.place: dict[Var, Node] = {}
+        self.holders: list[tuple[Node, Equation, int]] = []
+
+    def draw(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        jaxpr = self.flat.closed.jaxpr
+        self._inputs(jaxpr, inputs)
+        named = self._outputs_of_equations(jaxpr, outputs)
+        chunks = summarised(jaxpr.eqns, self.flat.groups, self.limit)
+        used = _used_outside(jaxpr, chunks)
+        for chunk in chunks:
+            self._chunk(chunk, used[chunk.start], named)
+        self._remaining_outputs(jaxpr, outputs, named)
+
+    def _node(self, kind: Kind, label: str, var: Var | None = None, **more: str | tuple[str, ...]) -> Node:
+        node = Node(next(self.keys), kind, label, **more)  # type: ignore[arg-type]
+        if var is not None:
+            node.type = str(var.aval)
+            node.value, node.gradient = self.known.values.get(var), self.known.gradients.get(var)
+        self.panel.nodes.append(node)
+        return node
+
+    def _edge(self, tail: Node, head: Node, label: str) -> None:
+        self.panel.edges.append(Edge(tail.key, head.key, label))
+
+    def _inputs(self, jaxpr: Jaxpr, inputs: Sequence[str]) -> None:
+        for i, var in enumerate(jaxpr.invars):
+            label = inputs[i] if i < len(inputs) else self.names.get(var, f"in {i}")
+            self.place[var] = self._node("argument", clipped(label), var)
+        for var, const in zip(jaxpr.constvars, self.flat.closed.consts, strict=True):
+            node = self._node("constant", self.names.get(var, "constant"), var)
+            if node.value is None:
+                node.detail = value_text(const)
+            self.place[var] = node
+
+    def _outputs_of_equations(self, jaxpr: Jaxpr, outputs: Sequence[str]) -> dict[Var, str]:
+        """What the outputs are called that an equation computes; each is drawn where it is computed."""
+        bound = {v for eqn in jaxpr.eqns for v in eqn.outvars}
+        named: dict[Var, str] = {}
+        for i, atom in enumerate(jaxpr.outvars):
+            if isinstance(atom, Var) and atom in bound and atom not in named:
+                named[atom] = self.names.get(atom) or _output(outputs, i)
+        return named
+
+    def _chunk(self, chunk: Chunk, results: Sequence[Var], outputs: dict[Var, str]) -> None:
+        eqns = self.flat.closed.eqns[chunk.start : chunk.stop]
+        group = self.flat.groups[chunk.start]
+        first = eqns[0]
+        only = results[0] if len(results) == 1 else None
+        if chunk.size > 1:
+            node = self._node("summary", chunk.label, only, detail=chunk.detail, group=group)
+        else:
+            programs = inner_jaxprs(first.params)
+            kind: Kind = "call" if programs else "operator"
+            label, detail = clipped(operator_label(first)), operator_detail(first)
+            node = self._node(kind, label, only, detail=detail, group=group)
+            if programs:
+                self.holders.append((node, first, len(group)))
+        if first.source is not None:
+            source = first.source
+            node.source = f"{PurePath(source.filename).name}:{source.line} ({source.function})"
+        self._into(node, eqns)
+        for i, var in enumerate(results):
+            self.place[var] = node
+            name = outputs.get(var) or self.names.get(var) or f"result {i}"
+            if var in outputs or (chunk.size == 1 and (only is None or var in self.names)):
+                self._box(node, name, var, var in outputs)
+
+    def _into(self, node: Node, eqns: Sequence[Equation]) -> None:
+        """Edges to an operator; several values that come from one node share one."""
+        inner = {v for eqn in eqns for v in eqn.outvars}
+        read = [a for eqn in eqns for a in eqn.invars if isinstance(a, Var) and a not in inner]
+        if len(eqns) > 1:
+            read = list(dict.fromkeys(read))
+        node.operands = tuple([self.place[var].key for var in read])
+        tails: dict[int, tuple[Node, list[str]]] = {}
+        for var in read:
+            tail = self.place[var]
+            tails.setdefault(tail.key, (tail, []))[1].append(str(var.aval))
+        for tail, labels in tails.values():
+            self._edge(tail, node, _together(labels))
+
+    def _box(self, node: Node, name: str, var: Var, output: bool) -> None:
+        """The box of what an operator computes. An output that is computed in a call lies outside of it, as the
+        arguments do."""
+        box = self._node("output" if output else "variable", clipped(name), var, group=() if output else node.group)
+        self._edge(node, box, str(var.aval))
+        self.place[var] = box
+
+    def _remaining_outputs(self, jaxpr: Jaxpr, outputs: Sequence[str], drawn: dict[Var, str]) -> None:
+        """Outputs that are inputs or constants, or that are returned twice."""
+        seen: set[Atom] = set()
+        for i, atom in enumerate(jaxpr.outvars):
+            if isinstance(atom, Literal):
+                self._node("output", _output(outputs, i), detail=value_text(atom.value))
+            elif atom in seen or atom not in drawn:
+                box = self._node("output", _output(outputs, i), atom)
+                self._edge(self.place[atom], box, str(atom.aval))
+            if isinstance(atom, Var):
+                seen.add(atom)
+
+
+def _output(outputs: Sequence[str], i: int) -> str:
+    return clipped(outputs[i]) if i < len(outputs) else f"out {i}"
+
+
+def _together(labels: Sequence[str]) -> str:
+    counts = Counter(labels)
+    texts = [text if n == 1 else f"{n} × {text}" for text, n in counts.items()]
+    return ", ".join(texts) if len(texts) <= 2 else f"{len(labels)} arrays"
+
+
+def _used_outside(jaxpr: Jaxpr, chunks: Sequence[Chunk]) -> dict[int, list[Var]]:
+    """For every chunk, by its start, the results that are read by others, or returned."""
+    owner: dict[Var, int] = {}
+    for chunk in chunks:
+        owner.update((v, chunk.start) for eqn in jaxpr.eqns[chunk.start : chunk.stop] for v in eqn.outvars)
+    used: dict[Var, None] = {}
+    for chunk in chunks:
+        for eqn in jaxpr.eqns[chunk.start : chunk.stop]:
+            used.update(
+                (a, None) for a in eqn.invars if isinstance(a, Var) and owner.get(a, chunk.start) != chunk.start
+            )
+    used.update((a, None) for a in jaxpr.outvars if isinstance(a, Var) and a in owner)
+    found: dict[int, list[Var]] = {chunk.start: [] for chunk in chunks}
+    for var in used:
+        found[owner[var]].append(var)
+    return found
