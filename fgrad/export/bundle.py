@@ -30,6 +30,8 @@ class UnexportableError(Exception):
 
 
 _STRANGERS = frozenset({"importlib", "contextvars"})
+_SCIPY = frozenset({"scipy_function", "scipy_module"})
+"""How fgrad comes by SciPy."""
 _ALIENS = ("fgrad.transforms", "fgrad.compiler", "fgrad.api", "fgrad.control", "fgrad.core")
 _SELF_CONTAINED = frozenset({"fgrad.core.aval"})
 
@@ -199,8 +201,8 @@ class Bundle:
         return name
 
     def _refuse(self, module: str, name: str) -> None:
-        if module not in _SELF_CONTAINED and (module.startswith(_ALIENS) or name == "scipy_function"):
-            what = "SciPy" if name == "scipy_function" else f"`{name}` of {module}"
+        if module not in _SELF_CONTAINED and (module.startswith(_ALIENS) or name in _SCIPY):
+            what = "SciPy" if name in _SCIPY else f"`{name}` of {module}"
             raise UnexportableError(what)
 
 
