@@ -60,12 +60,13 @@ def build(
         titles[node.label] += 1
         if titles[node.label] > 1:
             node.label = f"{node.label} ({titles[node.label]})"
-        for name, program in inner_jaxprs(eqn.params):
+        programs = inner_jaxprs(eqn.params)
+        for name, program in programs:
             closed = program if isinstance(program, ClosedJaxpr) else ClosedJaxpr(program, ())
             if isinstance(program, Jaxpr) and program.constvars:
                 continue  # the values of its constants are known to the primitive alone
             inner = unfolded(closed, flat.names, _deeper(wanted, level + 1))
-            part = Panel(f"{node.label}: {name}", owner=node.key)
+            part = Panel(node.label if len(programs) == 1 else f"{node.label}: {name}", owner=node.key)
             builder = _Builder(part, inner, Known(), keys, limit)
             builder.draw(*_roles(eqn, closed))
             diagram.append(part)
@@ -77,7 +78,7 @@ def _roles(eqn: Equation, program: ClosedJaxpr) -> tuple[list[str], list[str]]:
     """What the inputs and outputs of a program in an equation are for; empty where no more is known than its own
     names."""
     if eqn.primitive.name != "scan":
-        return [], []
+        return [], _numbered("out", len(program.out_avals))
     consts, carry = eqn.params["num_consts"], eqn.params["num_carry"]
     inputs = [*_numbered("const", consts), *_numbered("carry", carry)]
     inputs += _numbered("x", len(program.in_avals) - len(inputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,7 @@ from fgrad.tree import flatten, flatten_with_path, keystr
 from fgrad.viz.build import Known, build
 from fgrad.viz.dot import to_dot
 from fgrad.viz.evaluate import all_gradients, all_values
-from fgrad.viz.extras import has_graphviz, run_dot
+from fgrad.viz.extras import has_graphviz, matplotlib_module, run_dot
 from fgrad.viz.layout import laid_out
 from fgrad.viz.listing import lines_of
 from fgrad.viz.mermaid import to_mermaid
@@ -25,7 +26,7 @@ from fgrad.viz.model import Diagram, Edge, Node, Panel
 from fgrad.viz.names import local_names
 from fgrad.viz.png import to_png
 from fgrad.viz.svg import to_svg
-from fgrad.viz.text import call_title
+from fgrad.viz.text import call_title, function_of
 from fgrad.viz.unfold import unfolded
 
 __all__ = ["Graph", "graph"]
@@ -101,7 +102,7 @@ def graph(
         return (
             level < depth
             or eqn is alone
-            or not names.isdisjoint((eqn.primitive.name, call_title(eqn), eqn.params.get("name")))
+            or not names.isdisjoint((eqn.primitive.name, call_title(eqn), function_of(eqn)))
         )
 
     flat = unfolded(closed, local, wanted)
@@ -205,6 +206,19 @@ class Graph:
         if _by_graphviz(engine):
             return run_dot(self.dot(), "png", dpi)
         return to_png(laid_out(self.panels, self.direction, self.shapes), dpi)
+
+    @public
+    def draw(self, axes: Any, *, engine: Engine | None = None, dpi: float = _DOTS_PER_INCH) -> None:
+        """Draws the graph into axes of matplotlib, beside other plots.
+
+        Args:
+            axes: the axes; what they measured is switched off.
+            engine: as for `png`.
+            dpi: dots per inch of the picture that is put there.
+        """
+        image = matplotlib_module("matplotlib.image", "Graph.draw")
+        axes.imshow(image.imread(io.BytesIO(self.png(engine=engine, dpi=dpi))), interpolation="antialiased")
+        axes.set_axis_off()
 
     @public
     def save(self, path: str | PathLike[str], *, engine: Engine | None = None) -> None:

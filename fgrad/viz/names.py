@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from types import FrameType
 from typing import Any
 
@@ -21,17 +22,25 @@ Names = dict[Var, str]
 def local_names() -> Iterator[Names]:
     """The names of the local variables that hold traced values when the user's functions return.
 
-    Where several functions name a value, the outermost does: what is `x` to a sigmoid may be a `z` to who calls it.
+    Where several functions name a value, the one does that began first: what is `x` to a sigmoid may be a `z` to who
+    calls it, and what a rule calls its residuals does not matter to who computed them.
     """
     names: Names = {}
+    named_by: dict[Var, int] = {}
+    running: dict[FrameType, int] = {}
+    calls = count()
 
     def look(frame: FrameType, event: str, arg: Any) -> None:
-        if event == "return" and not is_library(frame.f_code.co_filename):
+        if is_library(frame.f_code.co_filename):
+            return
+        if event == "call":
+            running[frame] = next(calls)
+        elif event == "return":
+            call = running.pop(frame, -1)
             for name, value in frame.f_locals.items():
-                if type(value) is Tracer and name.isidentifier():
-                    var = _variable(value)
-                    if var is not None:
-                        names[var] = name
+                var = _variable(value) if type(value) is Tracer and name.isidentifier() else None
+                if var is not None and call <= named_by.get(var, call):
+                    names[var], named_by[var] = name, call
 
     previous = sys.getprofile()
     sys.setprofile(look)
@@ -39,6 +48,7 @@ def local_names() -> Iterator[Names]:
         yield names
     finally:
         sys.setprofile(previous)
+        running.clear()
 
 
 def _variable(x: Any) -> Var | None:

@@ -15,6 +15,7 @@ __all__ = [
     "call_title",
     "clipped",
     "count_operations",
+    "function_of",
     "operations",
     "operator_detail",
     "operator_label",
@@ -60,12 +61,16 @@ def number_text(x: Any) -> str:
 
 
 def value_text(value: Array) -> str:
-    """An array in one line: its elements where they are few, else how large they are."""
+    """An array in one line: its elements where they are few, else the least and the greatest."""
     array = np.asarray(value)
     if array.ndim == 0:
         return number_text(array[()])
     if array.size <= _FEW:
-        return _nested(array.tolist())
+        text = _nested(array.tolist())
+        if array.size and len(text) <= _LONGEST:
+            return text
+    if not array.size:
+        return "empty"
     if array.dtype.kind == "b":
         return f"{int(array.sum())} of {array.size} true"
     if array.dtype.kind == "c":
@@ -79,8 +84,19 @@ def _nested(x: Any) -> str:
 
 def call_title(eqn: Equation) -> str:
     """The name of an equation that holds programs: that of the primitive, and that of the user's function."""
-    name = eqn.params.get("name") or getattr(eqn.params.get("rule"), "name", None)
-    return f"{eqn.primitive.name} {name}" if isinstance(name, str) and name else eqn.primitive.name
+    name = function_of(eqn)
+    kind = eqn.primitive.name.removesuffix("_call")
+    return f"{kind} {name}" if name else kind
+
+
+def function_of(eqn: Equation) -> str:
+    """The user's function that an equation calls; empty where it has no name."""
+    name = eqn.params.get("name")
+    if not isinstance(name, str):
+        program = eqn.params.get("jaxpr")
+        first = program.eqns[0].source if isinstance(program, ClosedJaxpr) and program.eqns else None
+        name = first.function if first is not None else ""
+    return "" if name.startswith("<") else name
 
 
 def operator_label(eqn: Equation) -> str:
