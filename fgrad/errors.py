@@ -40,6 +40,7 @@ __all__ = [
     "OutOfBoundsError",
     "OutputTypeError",
     "RetraceError",
+    "SavedFileError",
     "ShapeError",
     "TracerArrayConversionError",
     "TracerAttributeError",
@@ -111,6 +112,10 @@ class RetraceError(FgradError, RuntimeError):
 
 class ExportError(FgradError, TypeError):
     """A function cannot be written as a module that needs NumPy alone."""
+
+
+class SavedFileError(FgradError, ValueError):
+    """A file is not one that `fgrad.io.save` wrote whole, or it holds a class that is not known here."""
 
 
 class NonFiniteError(FgradError, FloatingPointError):
