@@ -12,11 +12,11 @@ from fgrad.api.linear import jvp, vjp
 from fgrad.core.aval import Array, aval_of
 from fgrad.errors import ArgumentError, CheckError, message, public
 from fgrad.testing.compare import Difference, different_types, judge, rounding, unequal, worst
-from fgrad.testing.points import Direction, Point, dot, no_tangent
+from fgrad.testing.points import Direction, Point, dot, element_text, no_tangent
 from fgrad.testing.references import Reference, directional_derivative
 from fgrad.tree import flatten
 
-__all__ = ["check_grads", "check_jvp", "check_vjp"]
+__all__ = ["check_derivatives", "check_grads", "check_jvp", "check_vjp"]
 
 _DIRECTIONS = 2
 _SINGLE_ELEMENTS = 64
@@ -75,12 +75,24 @@ def check_grads(
       at output: from below -1, from above 1, per unit of the direction
       direction: x = 0.125730
     """
+    check_derivatives(f, args, order, modes, (atol, rtol, eps), "check_grads")
+
+
+def check_derivatives(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    order: int,
+    modes: Sequence[str],
+    tolerances: tuple[float | None, float | None, float | None],
+    check: str,
+) -> None:
+    """What `check_grads` does, for the check whose name messages show."""
     unknown = [mode for mode in modes if mode not in ("fwd", "rev")]
     if unknown or not modes:
-        raise ArgumentError(message(f"modes of check_grads must hold 'fwd', 'rev' or both, got {modes!r}."))
+        raise ArgumentError(message(f"modes of {check} must hold 'fwd', 'rev' or both, got {modes!r}."))
     if order < 1:
-        raise ArgumentError(message(f"order of check_grads must be at least 1, got {order!r}."))
-    _check_order(f, args, order, modes, _Tolerance(atol, rtol, eps), np.random.default_rng(0))
+        raise ArgumentError(message(f"order of {check} must be at least 1, got {order!r}."))
+    _check_order(Point(f, args, check), order, modes, _Tolerance(*tolerances), np.random.default_rng(0))
 
 
 @public
@@ -135,22 +147,14 @@ def check_vjp(
 
 
 def _check_order(
-    f: Callable[..., Any],
-    args: Sequence[Any],
-    order: int,
-    modes: Sequence[str],
-    tolerance: _Tolerance,
-    rng: np.random.Generator,
+    point: Point, order: int, modes: Sequence[str], tolerance: _Tolerance, rng: np.random.Generator
 ) -> None:
-    point = Point(f, args, "check_grads")
-    if "fwd" in modes:
-        _forward(point, functools.partial(jvp, f), tolerance, rng)
+    for mode in modes:
+        check, derivative, deeper = (_forward, jvp, _tangent_of) if mode == "fwd" else (_reverse, vjp, _pullback_of)
+        check(point, functools.partial(derivative, point.f), tolerance, rng)
         if order > 1:
-            _check_order(_tangent_of(point, rng), args, order - 1, modes, tolerance, rng)
-    if "rev" in modes:
-        _reverse(point, functools.partial(vjp, f), tolerance, rng)
-        if order > 1:
-            _check_order(_pullback_of(point, rng), args, order - 1, modes, tolerance, rng)
+            next_one = Point(deeper(point, rng), point.args, point.check)
+            _check_order(next_one, order - 1, modes, tolerance, rng)
 
 
 def _tangent_of(point: Point, rng: np.random.Generator) -> Callable[..., Any]:
@@ -159,7 +163,7 @@ def _tangent_of(point: Point, rng: np.random.Generator) -> Callable[..., Any]:
 
     def tangent(*args: Any) -> list[Array]:
         leaves, treedef = flatten(args)
-        along = [x if t is None else _typed(t, x) for t, x in zip(ts, leaves, strict=True)]
+        along = [no_tangent(x) if t is None else _typed(t, x) for t, x in zip(ts, leaves, strict=True)]
         _, out = jvp(point.f, args, treedef.unflatten(along))
         return [y for i, y in enumerate(flatten(out)[0]) if i in point.moving]
 
@@ -192,10 +196,10 @@ def _named(f: Callable[..., Any], name: str, point: Point) -> Callable[..., Any]
 
 
 def _forward(point: Point, f_jvp: Callable[..., Any], tolerance: _Tolerance, rng: np.random.Generator) -> None:
-    _need_inexact(point)
+    point.need_derivative()
     for _ in range(_DIRECTIONS):
         ts = point.direction(rng)
-        reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps)
+        reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps, extended=True)
         tangents = _tangents(point, f_jvp, ts)
         verdict = judge(reference, tangents, tolerance.allowance(point.precision))
         if verdict is None:
@@ -230,17 +234,17 @@ def _tangents(point: Point, f_jvp: Callable[..., Any], ts: Direction) -> list[Ar
 
 
 def _right_along(point: Point, f_jvp: Callable[..., Any], ts: Direction, tolerance: _Tolerance) -> bool:
-    reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps)
+    reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps, extended=True)
     verdict = judge(reference, _tangents(point, f_jvp, ts), tolerance.allowance(point.precision))
     return verdict is None or verdict.difference is None
 
 
 def _reverse(point: Point, f_vjp: Callable[..., Any], tolerance: _Tolerance, rng: np.random.Generator) -> None:
-    _need_inexact(point)
+    point.need_derivative()
     for _ in range(_DIRECTIONS):
         ts, cts = point.direction(rng), point.cotangents(rng)
         found = _pulled_back(point, f_vjp, cts)
-        reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps)
+        reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps, extended=True)
         for j in range(len(cts)):
             if not (reference.reliable[j] & ~reference.kinks[j]).all():
                 raise _undecided(point, reference, j, ts)
@@ -297,7 +301,7 @@ def _guilty_elements(
     """Which arguments have a wrong cotangent, and the first wrong element."""
 
     def off(ts: Direction) -> Difference | None:
-        reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps)
+        reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps, extended=True)
         return _paired(reference, cts, found, ts, point.precision, tolerance)
 
     guilty = [i for i in point.moved if off(point.direction(rng, i)) is not None]
@@ -309,37 +313,74 @@ def _guilty_elements(
             unit[index] = 1
             difference = off([unit if j == i else None for j in range(len(point.leaves))])
             if difference is not None:
-                at = f"[{', '.join(map(str, index))}]" if index else ""
-                return [*lines, f"at {point.arg_place(i)}{at}{difference}"]
+                return [*lines, f"at {point.arg_place(i)}{element_text(index)}{difference}"]
     return lines
-
-
-def _need_inexact(point: Point) -> None:
-    if not point.moved:
-        raise ArgumentError(
-            message(f"{point.check} of `{point.name}`: no argument is a floating-point or complex array.")
-        )
 
 
 def _undecided(point: Point, reference: Reference, output: int, ts: Direction) -> CheckError:
     """The error where the reference cannot judge."""
     kinks = np.asarray(reference.kinks[output])
     index = tuple(int(i) for i in np.argwhere(kinks if kinks.any() else ~np.asarray(reference.reliable[output]))[0])
-    place = point.out_place(point.moving[output]) + (f"[{', '.join(map(str, index))}]" if index else "")
-    if kinks.any():
-        length = float(np.sqrt(sum(np.sum(np.abs(t) ** 2) for t in ts if t is not None)))
-        left, right = reference.left[output][index] / length, reference.right[output][index] / length
-        what = "the function has a kink here, so it has no derivative."
-        seen = f"from below {left:.6g}, from above {right:.6g}, per unit of the direction"
-    else:
-        value, error = reference.values[output][index], reference.errors[output][index]
-        what = "the differences do not converge: a jump, noise, an infinite slope, or changes quicker than `eps`."
-        seen = f"estimated {value:.6g}, which may be off by {error:.2g}"
-    return point.failure(what, f"at {place}: {seen}", _direction_line(point, ts))
+    place = f"{point.out_place(point.moving[output])}{element_text(index)}"
+    if not kinks.any():
+        what, seen = _without_limit(point, output, index, ts)
+        return point.failure(what, f"at {place}: {seen}", _direction_line(point, ts))
+    length = float(np.sqrt(sum(np.sum(np.abs(t) ** 2) for t in ts if t is not None)))
+    left, right = reference.left[output][index] / length, reference.right[output][index] / length
+    return point.failure(
+        "the function has a kink here, so it has no derivative.",
+        f"at {place}: from below {left:.6g}, from above {right:.6g}, per unit of the direction",
+        *_kinked_at(point, output, index),
+        _direction_line(point, ts),
+    )
+
+
+def _kinked_at(point: Point, output: int, index: tuple[int, ...]) -> list[str]:
+    """Along which element of which argument there is a kink, where there are several."""
+    places = [(i, e) for i in point.moved for e in np.ndindex(np.shape(point.leaves[i]))]
+    if len(places) == 1:
+        return []
+    for i, element in places[:_SINGLE_ELEMENTS]:
+        unit = np.zeros_like(np.asarray(point.leaves[i]))
+        unit[element] = 1
+        reference = directional_derivative(
+            point.call, point.leaves, [unit if j == i else None for j in range(len(point.leaves))]
+        )
+        if np.asarray(reference.kinks[output])[index]:
+            return [
+                f"along {point.arg_place(i)}{element_text(element)}, which is {np.asarray(point.leaves[i])[element]}"
+            ]
+    return []
+
+
+def _without_limit(point: Point, output: int, index: tuple[int, ...], ts: Direction) -> tuple[str, str]:
+    """Why differences have no limit, and what is seen of it."""
+
+    def value(step: float) -> Any:
+        moved = [x if t is None else (x + step * t)[()] for x, t in zip(point.leaves, ts, strict=True)]
+        with np.errstate(all="ignore"):
+            return np.asarray(point.call(moved)[output])[index]
+
+    far, near = 2.0**-20, 2.0**-30
+    middle, sides = value(0.0), [[value(s * 2.0**-k) for k in range(20, 31, 2)] for s in (-1, 1)]
+    outside = [side for side, pair in zip(("below", "above"), sides, strict=True) if not np.isfinite(pair).all()]
+    if len(outside) == 1:
+        edge = f", and not finite {outside[0]} it along the direction"
+        return "the function has no derivative here: this is the edge of its domain.", f"{middle:.6g}{edge}"
+    for side, (y, *between, z) in zip(("below", "above"), sides, strict=True):
+        step, closer = abs(y - middle), abs(z - middle)
+        if max(abs(z - v) for v in (y, *between)) <= 0.1 * closer and closer > 1e-6 * abs(middle):
+            return "the function jumps here, so it has no derivative.", f"{middle:.6g}, and {z:.6g} just {side} it"
+        if 0.5 * step > closer > max(4 * step * near / far, 1e-9 * abs(middle)):
+            slopes = f"slopes of {step / far:.3g} and {closer / near:.3g} at distances of {far:.0e} and {near:.0e}"
+            return "the slope of the function grows without bound here, so it has no derivative.", slopes
+    seen = f"{middle:.6g}; slopes {abs(sides[1][0] - middle) / far:.6g} and {abs(sides[1][-1] - middle) / near:.6g}"
+    seen += f" at distances of {far:.0e} and {near:.0e}"
+    return "the differences do not converge: noise, or changes quicker than `eps` (give a smaller one).", seen
 
 
 def _with_respect_to(point: Point, guilty: Sequence[int]) -> list[str]:
-    if not guilty or len(point.moved) == 1:
+    if not guilty:
         return []
     right = [point.arg_place(i) for i in point.moved if i not in guilty]
     tail = f"; right with respect to {', '.join(right)}" if right else ""
@@ -359,5 +400,10 @@ def _reference_line(reference: Reference, output: int, difference: Difference | 
     index = difference.element if difference is not None else ()
     exact, error = np.asarray(reference.exact[output]), np.asarray(reference.errors[output])
     error = error[index] if index else error.max(initial=0.0)
-    method = "complex step" if (exact[index] if index else exact.all()) else "extrapolated central differences"
+    extended = np.asarray(reference.extended[output])
+    method = "extrapolated central differences"
+    if exact[index] if index else exact.all():
+        method = "complex step"
+    elif extended[index] if index else extended.all():
+        method += " in extended precision"
     return f"reference: {method}, itself off by about {np.abs(error):.1g}"

@@ -8,15 +8,24 @@ from typing import Any
 import numpy as np
 
 from fgrad.api.jit import jit
-from fgrad.api.linear import jvp, vjp
 from fgrad.api.vmap import vmap
 from fgrad.core.aval import Array, aval_of
 from fgrad.errors import public
 from fgrad.testing.compare import unequal, worst
-from fgrad.testing.points import Direction, Point, dot, typical_size
+from fgrad.testing.points import Direction, Point, dot, element_text, typical_size
 from fgrad.tree import flatten, flatten_axes
 
-__all__ = ["check_adjoint", "check_jit", "check_linear", "check_tangent_linearity", "check_vmap"]
+__all__ = [
+    "check_adjoint",
+    "check_jit",
+    "check_linear",
+    "check_modes",
+    "check_tangent_linearity",
+    "check_vmap",
+    "same",
+]
+
+_ELEMENTS = 16
 
 
 @public
@@ -38,8 +47,8 @@ def check_adjoint(f: Callable[..., Any], args: Sequence[Any], rtol: float | None
     """
     point, rng = Point(f, args, "check_adjoint"), np.random.default_rng(0)
     ts, cts = point.direction(rng), point.cotangents(rng)
-    found = flatten(vjp(f, *point.args)[1](point.cotangent_tree(cts)))[0]
-    pushed = _moving(point, jvp(f, point.args, point.tangent_tree(ts))[1])
+    point.need_derivative()
+    found, pushed = point.pull(cts), point.push(ts)
     forward, size = dot(cts, pushed)
     reverse, other = dot(ts, found)
     allowed = (rtol if rtol is not None else 2**10 * point.precision) * (size + other)
@@ -50,7 +59,7 @@ def check_adjoint(f: Callable[..., Any], args: Sequence[Any], rtol: float | None
     parts = []
     for i in point.moved:
         alone = [t if i == j else None for j, t in enumerate(ts)]
-        expected, _ = dot(cts, _moving(point, jvp(f, point.args, point.tangent_tree(alone))[1]))
+        expected, _ = dot(cts, point.push(alone))
         got, _ = dot(alone, found)
         if abs(expected - got) > allowed:
             parts.append(f"wrong with respect to {point.arg_place(i)}: {expected} forwards, {got} in reverse")
@@ -69,11 +78,8 @@ def check_tangent_linearity(f: Callable[..., Any], args: Sequence[Any], rtol: fl
     >>> check_tangent_linearity(lambda x: np.exp(x) * x, (np.array([0.5, 1.0]),))
     """
     point, rng = Point(f, args, "check_tangent_linearity"), np.random.default_rng(0)
-
-    def push(ts: Direction) -> list[Array]:
-        return _moving(point, jvp(f, point.args, point.tangent_tree(ts))[1])
-
-    _superposition(point, push, point.direction(rng), point.direction(rng), rtol)
+    point.need_derivative()
+    _superposition(point, point.push, point.direction(rng), point.direction(rng), rtol)
 
 
 @public
@@ -119,9 +125,51 @@ def _cancelled(point: Point, directions: Sequence[Array | None]) -> float:
     return 2**6 * point.precision * max([typical_size(t) for t in directions if t is not None], default=0.0)
 
 
-def _moving(point: Point, out: Any) -> list[Array]:
-    leaves = flatten(out)[0]
-    return [leaves[i] for i in point.moving]
+@public
+def check_modes(f: Callable[..., Any], *args: Any, rtol: float | None = None) -> None:
+    """Checks that forward and reverse mode give the same derivatives, element by element.
+
+    The gradient of <c, f(x)> for random c in reverse mode is held against derivatives along single elements of the
+    arguments in forward mode: all of them, or 16 that are drawn. `check_adjoint` needs one pass of each for all
+    elements at once, but cannot say at which of them the two differ.
+
+    Args:
+        f: a function of pytrees of arrays.
+        args: its arguments.
+        rtol: how far the two may differ relative to the sum of the magnitudes of their terms; by default by rounding.
+
+    Raises:
+        CheckError: the two differ; says at which element of which argument.
+
+    >>> import numpy as np
+    >>> check_modes(lambda x, y: x @ np.sin(y), np.eye(3), np.ones(3))
+    """
+    point, rng = Point(f, args, "check_modes"), np.random.default_rng(0)
+    point.need_derivative()
+    cts = point.cotangents(rng)
+    pulled = point.pull(cts)
+    places = [(i, index) for i in point.moved for index in np.ndindex(np.shape(point.leaves[i]))]
+    if len(places) > _ELEMENTS:
+        places = [places[k] for k in sorted(rng.choice(len(places), _ELEMENTS, replace=False))]
+    for i, index in places:
+        dtype = aval_of(point.leaves[i]).dtype
+        for one in (1, 1j) if dtype.kind == "c" else (1,):
+            unit = np.zeros(np.shape(point.leaves[i]), dtype)
+            unit[index] = one
+            along: Direction = [unit[()] if i == j else None for j in range(len(point.leaves))]
+            forward, size = dot(cts, point.push(along))
+            reverse, _ = dot(along, pulled)
+            largest = max(typical_size(pulled[i]), typical_size(np.concatenate([np.ravel(ct) for ct in cts])))
+            allowed = 2**10 * point.precision * size + 2**6 * point.precision * largest
+            if rtol is not None:
+                allowed = rtol * (size + largest)
+            difference = worst(np.asarray(forward), np.asarray(reverse), np.asarray(allowed))
+            if difference is not None:
+                raise point.failure(
+                    "reverse mode gives another derivative than forward mode.",
+                    f"at {point.arg_place(i)}{element_text(index)}{difference}",
+                    "expected is that of forward mode, of <c, f(x)> for random c",
+                )
 
 
 @public
@@ -143,7 +191,7 @@ def check_jit(f: Callable[..., Any], args: Sequence[Any], atol: float | None = N
     point = Point(f, args, "check_jit")
     compiled = jit(f)
     for call in ("the first call", "a later call"):
-        _same(point, compiled(*point.args), point.out, f"jit gives another result ({call})", atol, rtol)
+        same(point, compiled(*point.args), point.out, f"jit gives another result ({call})", atol, rtol)
 
 
 @public
@@ -174,7 +222,7 @@ def check_vmap(
     leaves, treedef = flatten(tuple(args))
     axes = in_axes if isinstance(in_axes, tuple | list) else [in_axes] * len(args)
     dims = flatten_axes("in_axes of check_vmap", treedef, tuple(axes))
-    size = next(aval_of(x).shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None)
+    size = next((aval_of(x).shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None), 0)
     point = Point(mapped, args, "check_vmap")
     point.name = getattr(f, "__name__", point.name)
     rows = []
@@ -183,10 +231,11 @@ def check_vmap(
         rows.append(flatten(f(*treedef.unflatten(row)))[0])
     wanted = flatten_axes("out_axes of check_vmap", point.outdef, out_axes)
     stacked = [r[0] if d is None else np.stack(r, axis=d) for r, d in zip(zip(*rows, strict=True), wanted, strict=True)]
-    _same(point, point.out, point.outdef.unflatten(stacked), "vmap and a loop differ", atol, rtol)
+    same(point, point.out, point.outdef.unflatten(stacked), "vmap and a loop differ", atol, rtol)
 
 
-def _same(point: Point, got: Any, expected: Any, what: str, atol: float | None, rtol: float | None) -> None:
+def same(point: Point, got: Any, expected: Any, what: str, atol: float | None, rtol: float | None) -> None:
+    """Holds another result of the function of a point against one that it should be equal to, up to rounding."""
     leaves, treedef = flatten(got)
     wanted, given = flatten(expected)
     if treedef != given:

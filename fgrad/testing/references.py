@@ -4,14 +4,15 @@ The derivative of f at x along t is that of the function s ↦ f(x + s·t) of on
 ever smaller steps are extrapolated to step 0, element by element, and the entry of the tableau that changed least is
 taken (Ridders, "Accurate computation of F′(x) and F′(x)F″(x)", 1982). Where f accepts complex arguments, and the
 complex step Im f(x + i·h·t)/h (Squire and Trapp, "Using complex variables to estimate derivatives of real functions",
-1998) confirms what the differences say, it is taken instead: it is exact to the last digits.
+1998) confirms what the differences say, it is taken instead: it is exact to the last digits. Where it does not, and f
+computes in `numpy.longdouble` too, the differences of that are taken, which are some thousand times as precise.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,7 @@ _STEPS = 11
 _RATIO = 4.0
 _ORDER = 6
 _COMPLEX_STEP = 2.0**-100
+_LONGER = bool(np.finfo(np.longdouble).eps < np.finfo(np.float64).eps)
 _OUTSIDE = (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError, Warning)
 """What functions raise outside their domain, or when they are given complex numbers."""
 
@@ -42,6 +44,7 @@ class Reference(NamedTuple):
         kinks: where the two differ: the function has no derivative there.
         reliable: where the estimate is small enough to judge by.
         exact: where the value is that of the complex step.
+        extended: where it is that of differences in extended precision.
     """
 
     values: list[Array]
@@ -51,6 +54,7 @@ class Reference(NamedTuple):
     kinks: list[Array]
     reliable: list[Array]
     exact: list[Array]
+    extended: list[Array]
 
 
 class _Estimate(NamedTuple):
@@ -59,7 +63,7 @@ class _Estimate(NamedTuple):
 
 
 def directional_derivative(
-    f: Flat, xs: Sequence[Array], ts: Sequence[Array | None], eps: float | None = None
+    f: Flat, xs: Sequence[Array], ts: Sequence[Array | None], eps: float | None = None, *, extended: bool = False
 ) -> Reference:
     """The derivative of a function of flat arrays, computed in double precision from its values alone.
 
@@ -68,6 +72,7 @@ def directional_derivative(
         xs: where; floating-point arrays are widened to float64, complex ones to complex128.
         ts: along which direction; `None` for what stays as it is.
         eps: the largest step; by default an amount that suits directions about as long as `xs`.
+        extended: also try `longdouble` where the complex step says nothing, on machines where that is more precise.
 
     >>> import numpy as np
     >>> reference = directional_derivative(lambda xs: [np.sin(xs[0])], [np.array([0.0, 1.0])], [np.ones(2)])
@@ -77,14 +82,70 @@ def directional_derivative(
     >>> bool(reference.kinks[0]), float(reference.left[0].round(9)), float(reference.right[0].round(9))
     (True, -1.0, 1.0)
     """
-    line = _Line(f, [_widened(x) for x in xs], [None if t is None else _widened(t) for t in ts])
-    steps = (eps or _FIRST_STEP) * _RATIO ** -np.arange(_STEPS)
+    line, sides = _sampled(f, xs, ts, eps, np.float64)
+    with np.errstate(all="ignore"):
+        exact = line.complex_step()
+        agree = np.abs(exact - sides.central.value) <= 20 * sides.central.error + 1e-12 * np.abs(exact)
+        taken: Array = agree & sides.reliable & ~sides.kinks
+        value: Array = np.where(taken, exact, sides.central.value)
+        error: Array = np.where(taken, 8 * _EPS * np.abs(exact) + 1e6 * _COMPLEX_STEP**2, sides.central.error)
+        reliable: Array = sides.reliable & np.isfinite(value)
+        better: Array = np.zeros(taken.shape, bool)
+        if extended and _LONGER and not (taken | sides.kinks).all():
+            wide = _in_extended_precision(f, xs, ts, eps, line)
+            if wide is not None:
+                near = np.abs(wide.central.value - value) <= 20 * (wide.central.error + error)
+                better = near & wide.reliable & ~taken & ~sides.kinks & (wide.central.error < error)
+                value = np.where(better, wide.central.value, value)
+                error = np.where(better, wide.central.error, error)
+                reliable |= better
+    return Reference(
+        values=line.unpack(value),
+        errors=line.unpack(error),
+        left=line.unpack(sides.left.value),
+        right=line.unpack(sides.right.value),
+        kinks=line.unpack_flags(sides.kinks, np.any),
+        reliable=line.unpack_flags(reliable, np.all),
+        exact=line.unpack_flags(taken, np.all),
+        extended=line.unpack_flags(better, np.any),
+    )
+
+
+class _Sides(NamedTuple):
+    """What differences say: from below, from above, from both sides, and of themselves."""
+
+    left: _Estimate
+    right: _Estimate
+    central: _Estimate
+    kinks: Array
+    reliable: Array
+
+
+def _sampled(
+    f: Flat, xs: Sequence[Array], ts: Sequence[Array | None], eps: float | None, real: Any
+) -> tuple[_Line, _Sides]:
+    """The function along the line, and its differences, in a precision."""
+    line = _Line(f, [_widened(x, real) for x in xs], [None if t is None else _widened(t, real) for t in ts], real)
+    steps: Array = (real(eps or _FIRST_STEP) * _RATIO ** -np.arange(_STEPS)).astype(real)
     above, below = np.array([line(h) for h in steps]), np.array([line(-h) for h in steps])
     with np.errstate(all="ignore"):
-        return _assemble(line, steps, above, below)
+        return line, _differences(line, steps, above, below)
 
 
-def _assemble(line: _Line, steps: Array, above: Array, below: Array) -> Reference:
+def _in_extended_precision(
+    f: Flat, xs: Sequence[Array], ts: Sequence[Array | None], eps: float | None, line: _Line
+) -> _Sides | None:
+    """The same of `longdouble`s; `None` if the function does not compute in them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wide, sides = _sampled(f, xs, ts, eps, np.longdouble)
+    except _OUTSIDE:
+        return None
+    return sides if wide.avals == line.avals and (wide.eps < _EPS * np.abs(1 + 1j)).all() else None
+
+
+def _differences(line: _Line, steps: Array, above: Array, below: Array) -> _Sides:
     middle, by = line.middle, steps[:, None]
     noise = (line.eps * np.abs(middle) + _noise(above, below, middle, steps)) / by
     right = _extrapolate((above - middle) / by, _RATIO, noise)
@@ -96,34 +157,26 @@ def _assemble(line: _Line, steps: Array, above: Array, below: Array) -> Referenc
     for side in (right, left):
         missing = ~np.isfinite(central.value) & np.isfinite(side.value)
         central = _Estimate(np.where(missing, side.value, central.value), np.where(missing, side.error, central.error))
-    exact = line.complex_step()
-    agree = np.abs(exact - central.value) <= 20 * central.error + 1e-12 * np.abs(exact)
     scale = np.maximum(np.abs(central.value), line.leafwise_maximum(np.abs(central.value)))
     reliable = central.error <= np.maximum(1e-4 * scale, 1e-7 * np.abs(middle))
-    taken = agree & reliable & ~kinks
-    value = np.where(taken, exact, central.value)
-    error = np.where(taken, 8 * _EPS * np.abs(exact) + 1e6 * _COMPLEX_STEP**2, central.error)
-    unpack = line.unpack
-    flags = [line.unpack_flags(kinks, np.any)]
-    flags += [line.unpack_flags(flag, np.all) for flag in (reliable & np.isfinite(value), taken)]
-    return Reference(unpack(value), unpack(error), unpack(left.value), unpack(right.value), *flags)
+    return _Sides(left, right, central, kinks, reliable & np.isfinite(central.value))
 
 
-def _widened(x: Array) -> Array:
+def _widened(x: Array, real: Any) -> Array:
     x = np.asarray(x)
-    return x.astype(np.result_type(x.dtype, np.float64)) if x.dtype.kind in "fc" else x
+    return x.astype(np.result_type(x.dtype, real)) if x.dtype.kind in "fc" else x
 
 
 class _Line:
     """A function along a line, as a vector of real numbers: `line(s)` is f(x + s·t)."""
 
-    def __init__(self, f: Flat, xs: Sequence[Array], ts: Sequence[Array | None]) -> None:
-        self.f, self.xs, self.ts = f, xs, ts
+    def __init__(self, f: Flat, xs: Sequence[Array], ts: Sequence[Array | None], real: Any) -> None:
+        self.f, self.xs, self.ts, self.real = f, xs, ts, real
         outs = self._outputs(0.0)
         self.avals = [(y.shape, y.dtype.kind == "c") for y in outs]
-        self.middle = _packed(outs)
+        self.middle = _packed(outs, real)
         self.eps = _packed(
-            [np.full(y.shape, np.finfo(y.dtype).eps * (1 + 1j if y.dtype.kind == "c" else 1)) for y in outs]
+            [np.full(y.shape, np.finfo(y.dtype).eps * (1 + 1j if y.dtype.kind == "c" else 1)) for y in outs], real
         )
 
     def _outputs(self, step: float | complex) -> list[Array]:
@@ -133,7 +186,7 @@ class _Line:
 
     def __call__(self, step: float) -> Array:
         try:
-            return _packed(self._outputs(step))
+            return _packed(self._outputs(step), self.real)
         except _OUTSIDE:
             return np.full_like(self.middle, np.nan)
 
@@ -163,7 +216,7 @@ class _Line:
 
     def unpack(self, vector: Array) -> list[Array]:
         """The arrays, of the shapes of the outputs, that a vector of real numbers holds."""
-        parts = [(vector[where], shape, is_complex) for where, shape, is_complex in self._leaves()]
+        parts = [(vector[where].astype(float), shape, is_complex) for where, shape, is_complex in self._leaves()]
         return [(np.ascontiguousarray(v).view(complex) if c else v).reshape(shape) for v, shape, c in parts]
 
     def unpack_flags(self, flags: Array, join: Callable[..., Array]) -> list[Array]:
@@ -180,12 +233,11 @@ class _Line:
         return out
 
 
-def _packed(outs: Sequence[Array]) -> Array:
+def _packed(outs: Sequence[Array], real: Any) -> Array:
     """All outputs as one vector of real numbers; a complex one counts as two."""
-    parts = [
-        np.ravel(y).astype(complex).view(float) if y.dtype.kind == "c" else np.ravel(y).astype(float) for y in outs
-    ]
-    return np.concatenate([np.zeros(0), *parts])
+    wide = np.result_type(real, np.complex64)
+    parts = [np.ravel(y).astype(wide).view(real) if y.dtype.kind == "c" else np.ravel(y).astype(real) for y in outs]
+    return np.concatenate([np.zeros(0, real), *parts])
 
 
 def _noise(above: Array, below: Array, middle: Array, steps: Array) -> Array:
@@ -209,12 +261,13 @@ def _finite(x: Array) -> Array:
 def _extrapolate(rows: Array, ratio: float, noise: Array) -> _Estimate:
     """The limit of a sequence whose error falls by powers of `ratio`, by Neville's tableau."""
     count, size = rows.shape
-    table = np.full((_ORDER, count, size), np.nan)
+    own = float(np.finfo(rows.dtype).eps)
+    table = np.full((_ORDER, count, size), np.nan, rows.dtype)
     errors = np.full((_ORDER, count, size), np.inf)
     old = rows
     for order in range(1, _ORDER + 1):
         new = old[1:] + (old[1:] - old[:-1]) / (ratio**order - 1)
-        error = np.maximum(np.abs(new - old[1:]), np.abs(new - old[:-1])) + noise[order:] + 8 * _EPS * np.abs(new)
+        error = np.maximum(np.abs(new - old[1:]), np.abs(new - old[:-1])) + noise[order:] + 8 * own * np.abs(new)
         table[order - 1, order:], errors[order - 1, order:] = new, np.where(np.isfinite(error), error, np.inf)
         old = new
     return _best(8 * noise + np.abs(table[0] - rows), table, errors)

@@ -148,7 +148,10 @@ def test_wrong_types_are_found() -> None:
     [
         (abs, 0.0, "has a kink here"),
         (lambda x: np.maximum(x, 0.0), np.array([1.0, 0.0]), "has a kink here"),
-        (np.floor, 1.0, "do not converge"),
+        (np.floor, 1.0, r"jumps here.*\n  at output: 1, and 0 just below it"),
+        (np.sqrt, 0.0, r"edge of its domain|without bound"),
+        (np.cbrt, np.float64(0.0), "slope of the function grows without bound here"),
+        (lambda x: x + 1e-3 * np.sin(1e12 * x), 1.0, "do not converge: noise, or changes quicker than `eps`"),
         (lambda x: x * np.nan, 1.0, "is not finite here"),
         (lambda x: x / 0.0, np.float64(1.0), "is not finite here"),
     ],
