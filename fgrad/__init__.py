@@ -103,8 +103,8 @@ __all__ = [
     "tree",
     "tree_util",
     "value_and_grad",
-    "vjp",
     "viz",
+    "vjp",
     "vmap",
 ]
 
