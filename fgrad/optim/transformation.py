@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import fgrad.numpy as fnp
 from fgrad import tree
-from fgrad.errors import ArgumentError, message
-from fgrad.optim.check import check_tree
-from fgrad.optim.leaves import cast
+from fgrad.core import Array
+from fgrad.errors import ArgumentError, message, public
+from fgrad.optim.check import check_tree, refuse_state
+from fgrad.optim.leaves import cast, mixed
 
-__all__ = ["GradientTransformation", "apply_updates", "chain"]
+__all__ = [
+    "GradientTransformation",
+    "apply_updates",
+    "chain",
+    "check_transformation",
+    "incremental_update",
+    "named_chain",
+    "periodic_update",
+]
 
 
 class GradientTransformation(NamedTuple):
@@ -19,13 +28,15 @@ class GradientTransformation(NamedTuple):
 
     Attributes:
         init: `init(params)` gives the first state.
-        update: `update(grads, state, params=None)` gives what is to be added to the parameters, and the next state.
+        update: `update(grads, state, params=None, **extra)` gives what is to be added to the parameters, and the next
+            state. Further arguments are for those that use them (line searches: `value`, `grad`, `value_fn`).
     """
 
     init: Callable[[Any], Any]
     update: Callable[..., tuple[Any, Any]]
 
 
+@public
 def apply_updates(params: Any, updates: Any) -> Any:
     """The parameters plus their updates, in the dtypes of the parameters.
 
@@ -52,6 +63,7 @@ def apply_updates(params: Any, updates: Any) -> Any:
     return tree.map(lambda p, u: cast(p + u, p), params, updates)
 
 
+@public
 def chain(*transformations: GradientTransformation) -> GradientTransformation:
     """Several transformations, each of which is given the updates of the one before; their states are in a tuple.
 
@@ -72,20 +84,125 @@ def chain(*transformations: GradientTransformation) -> GradientTransformation:
     array([-0.06, -0.08])
     """
     for i, t in enumerate(transformations):
-        if not (hasattr(t, "init") and hasattr(t, "update")):
-            raise ArgumentError(message(f"chain: argument {i} is not a gradient transformation, got {t!r:.60}."))
+        check_transformation("chain", f"argument {i}", t)
 
     def init(params: Any) -> tuple[Any, ...]:
         return tuple([t.init(params) for t in transformations])
 
-    def update(grads: Any, state: tuple[Any, ...], params: Any = None) -> tuple[Any, tuple[Any, ...]]:
+    def update(grads: Any, state: tuple[Any, ...], params: Any = None, **extra: Any) -> tuple[Any, tuple[Any, ...]]:
         if type(state) is not tuple or len(state) != len(transformations):
-            what = f"chain.update: `state` must be a tuple of {len(transformations)} states, got {state!r:.60}."
-            raise ArgumentError(message(what, cure="Pass the state that init(params) or the update before returned."))
-        states = []
-        for t, s in zip(transformations, state, strict=True):
-            grads, s = t.update(grads, s, params)
-            states.append(s)
+            refuse_state("chain.update", f"a tuple of {len(transformations)} states", state)
+        grads, states = _in_turn(transformations, grads, state, params, extra)
         return grads, tuple(states)
 
-    return GradientTransformation(init, update)
+    return GradientTransformation(init, public(update))
+
+
+@public
+def named_chain(*transformations: tuple[str, GradientTransformation]) -> GradientTransformation:
+    """`chain` whose members have names; their states are in a dict.
+
+    Args:
+        transformations: pairs (name, transformation).
+
+    Returns:
+        One transformation.
+
+    Raises:
+        ArgumentError: an argument is not such a pair, or a name appears twice.
+
+    >>> from fgrad.optim import clip_by_global_norm, sgd
+    >>> opt = named_chain(("clip", clip_by_global_norm(1.0)), ("descend", sgd(0.1)))
+    >>> opt.init(0.0)["descend"].hyper.learning_rate
+    0.1
+    """
+    for i, pair in enumerate(transformations):
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise ArgumentError(message(f"named_chain: argument {i} must be (name, transformation), got {pair!r:.60}."))
+        check_transformation("named_chain", f"argument {i}, {pair[0]!r},", pair[1])
+    named = dict(transformations)
+    if len(named) < len(transformations):
+        names = ", ".join(repr(name) for name, _ in transformations)
+        raise ArgumentError(message(f"named_chain: names must differ, got {names}."))
+
+    def init(params: Any) -> dict[str, Any]:
+        return {name: t.init(params) for name, t in named.items()}
+
+    def update(grads: Any, state: dict[str, Any], params: Any = None, **extra: Any) -> tuple[Any, dict[str, Any]]:
+        if not isinstance(state, dict) or set(state) != set(named):
+            refuse_state("named_chain.update", f"a dict with {', '.join(map(repr, named))}", state)
+        grads, states = _in_turn(named.values(), grads, [state[name] for name in named], params, extra)
+        return grads, dict(zip(named, states, strict=True))
+
+    return GradientTransformation(init, public(update))
+
+
+def check_transformation(function: str, which: str, value: Any) -> None:
+    """Refuses what is not a pair (init, update).
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if not (hasattr(value, "init") and hasattr(value, "update")):
+        raise ArgumentError(message(f"{function}: {which} is not a gradient transformation, got {value!r:.60}."))
+
+
+def _in_turn(
+    transformations: Iterable[GradientTransformation], grads: Any, states: Iterable[Any], params: Any, extra: Any
+) -> tuple[Any, list[Any]]:
+    """Each is given the updates of the one before."""
+    following = []
+    for t, state in zip(transformations, states, strict=True):
+        grads, state = t.update(grads, state, params, **extra)
+        following.append(state)
+    return grads, following
+
+
+@public
+def incremental_update(new_tensors: Any, old_tensors: Any, step_size: Any) -> Any:
+    """A step from old values towards new ones: step_size·new + (1 − step_size)·old.
+
+    Args:
+        new_tensors: a pytree of arrays.
+        old_tensors: a pytree of the same structure and shapes, such as slowly moving copies of parameters.
+        step_size: how much of the way, 0 to 1.
+
+    Returns:
+        A pytree like `old_tensors`, in its dtypes.
+
+    Raises:
+        TreeStructureError: the structures differ.
+        ShapeError: a leaf has another shape.
+
+    >>> incremental_update({"w": 3.0}, {"w": 1.0}, 0.25)
+    {'w': 1.5}
+
+    Source: Polyak & Juditsky, "Acceleration of stochastic approximation by averaging" (1992).
+    """
+    check_tree("incremental_update", "new_tensors", new_tensors, "old_tensors", old_tensors)
+    return tree.map(lambda x, y: mixed(1 - step_size, y, x), new_tensors, old_tensors)
+
+
+@public
+def periodic_update(new_tensors: Any, old_tensors: Any, steps: Array, update_period: int) -> Any:
+    """The new values at every `update_period`th step, the old ones in between.
+
+    Args:
+        new_tensors: a pytree of arrays.
+        old_tensors: a pytree of the same structure and shapes.
+        steps: the number of steps done.
+        update_period: how many steps a value is kept.
+
+    Returns:
+        A pytree like `old_tensors`, in its dtypes.
+
+    Raises:
+        TreeStructureError: the structures differ.
+        ShapeError: a leaf has another shape.
+
+    >>> float(periodic_update(3.0, 1.0, steps=4, update_period=2))
+    3.0
+    """
+    check_tree("periodic_update", "new_tensors", new_tensors, "old_tensors", old_tensors)
+    due = steps % update_period == 0
+    return tree.map(lambda x, y: fnp.where(due, cast(x, y), y), new_tensors, old_tensors)
