@@ -129,6 +129,12 @@ def test_sequences_of_different_length() -> None:
         losses.masked_mean(values, mask * 1.0)
 
 
+def test_l2_regularization_is_curved_at_zero() -> None:
+    hessian = fgrad.hessian(losses.l2_regularization)
+    np.testing.assert_allclose(hessian(np.zeros(2), 0.3), 0.3 * np.eye(2))
+    assert losses.l2_regularization(np.array([3 + 4j]), 0.5) == 6.25
+
+
 def test_l2_regularization_decays_weights() -> None:
     params = {"w": P, "b": T}
     gradient = fgrad.grad(losses.l2_regularization)(params, 0.3)
