@@ -126,17 +126,31 @@ class _Builder:
         self.panel.edges.append(Edge(tail.key, head.key, label))
 
     def _inputs(self, jaxpr: Jaxpr, inputs: Sequence[str]) -> None:
-        for i, var in enumerate(jaxpr.invars):
-            label = inputs[i] if i < len(inputs) else self.names.get(var, f"in {i}")
-            self.place[var] = self._node("argument", clipped(label), var)
-        for var, const in zip(jaxpr.constvars, self.flat.closed.consts, strict=True):
-            node = self._node("constant", self.names.get(var, "constant"), var)
-            if node.value is None:
-                node.detail = value_text(const)
-            self.place[var] = node
+        labels = [inputs[i] if inputs else self.names.get(v, f"in {i}") for i, v in enumerate(jaxpr.invars)]
+        self._sources("argument", jaxpr.invars, labels, shared=bool(inputs))
+        labels = [self.names.get(v, "constant") for v in jaxpr.constvars]
+        many = len(labels) > self.limit // 5
+        self._sources("constant", jaxpr.constvars, ["constants"] * len(labels) if many else labels, shared=many)
+        for var, const in zip(jaxpr.constvars, () if many else self.flat.closed.consts, strict=False):
+            if self.place[var].value is None:
+                self.place[var].detail = value_text(const)
+
+    def _sources(self, kind: Kind, variables: Sequence[Var], labels: Sequence[str], *, shared: bool) -> None:
+        """Boxes for what comes from outside; a label that several share is that of one box."""
+        counts = Counter(labels) if shared else Counter[str]()
+        boxes: dict[str, Node] = {}
+        for var, label in zip(variables, labels, strict=True):
+            if counts[label] <= 1:
+                self.place[var] = self._node(kind, clipped(label), var)
+                continue
+            if label not in boxes:
+                boxes[label] = self._node(kind, clipped(label), detail=f"{counts[label]} arrays")
+            self.place[var] = boxes[label]
 
     def _outputs_of_equations(self, jaxpr: Jaxpr, outputs: Sequence[str]) -> dict[Var, str]:
         """What the outputs are called that an equation computes; each is drawn where it is computed."""
+        if len(set(outputs)) < len(outputs):
+            return {}  # several are drawn as one
         bound = {v for eqn in jaxpr.eqns for v in eqn.outvars}
         named: dict[Var, str] = {}
         for i, atom in enumerate(jaxpr.outvars):
@@ -174,7 +188,8 @@ class _Builder:
         read = [a for eqn in eqns for a in eqn.invars if isinstance(a, Var) and a not in inner]
         if len(eqns) > 1:
             read = list(dict.fromkeys(read))
-        node.operands = tuple([self.place[var].key for var in read])
+        keys = [self.place[var].key for var in read]
+        node.operands = tuple(keys if len(eqns) == 1 else dict.fromkeys(keys))
         tails: dict[int, tuple[Node, list[str]]] = {}
         for var in read:
             tail = self.place[var]
@@ -190,16 +205,29 @@ class _Builder:
         self.place[var] = box
 
     def _remaining_outputs(self, jaxpr: Jaxpr, outputs: Sequence[str], drawn: dict[Var, str]) -> None:
-        """Outputs that are inputs or constants, or that are returned twice."""
+        """Outputs that are inputs or constants, that are returned twice, or that are drawn as one."""
+        counts = Counter(outputs)
+        boxes: dict[str, Node] = {}
+        edges: dict[tuple[int, int], tuple[Node, Node, list[str]]] = {}
         seen: set[Atom] = set()
         for i, atom in enumerate(jaxpr.outvars):
-            if isinstance(atom, Literal):
-                self._node("output", _output(outputs, i), detail=value_text(atom.value))
-            elif atom in seen or atom not in drawn:
-                box = self._node("output", _output(outputs, i), atom)
-                self._edge(self.place[atom], box, str(atom.aval))
-            if isinstance(atom, Var):
+            label = _output(outputs, i)
+            var = atom if isinstance(atom, Var) else None
+            if var in drawn and var not in seen:
                 seen.add(atom)
+                continue
+            if outputs and counts[outputs[i]] > 1:
+                box = boxes.get(label) or self._node("output", label, detail=f"{counts[outputs[i]]} arrays")
+                boxes[label] = box
+            else:
+                box = self._node("output", label, var)
+            if isinstance(atom, Literal):
+                box.detail = box.detail or value_text(atom.value)
+            else:
+                tail = self.place[atom]
+                edges.setdefault((tail.key, box.key), (tail, box, []))[2].append(str(atom.aval))
+        for tail, box, labels in edges.values():
+            self._edge(tail, box, _together(labels))
 
 
 def _output(outputs: Sequence[str], i: int) -> str:

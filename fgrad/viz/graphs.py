@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 from fgrad.api.jit import Jitted
 from fgrad.api.trace import trace_call
 from fgrad.compiler.simplify import simplify as simplified
-from fgrad.core.boundary import check_callable, function_name, parameter_names, place_of
+from fgrad.core.boundary import check_callable, function_name, parameter_names
 from fgrad.core.jaxpr import Equation, eliminate_dead_code
 from fgrad.errors import ArgumentError, message, public
-from fgrad.tree import flatten, flatten_with_path, keystr
+from fgrad.tree import KeyPath, flatten, flatten_with_path, keystr
 from fgrad.viz.build import Known, build
 from fgrad.viz.dot import to_dot
 from fgrad.viz.evaluate import all_gradients, all_values
@@ -109,7 +109,8 @@ def graph(
     trees = (*args, *kwargs.values())
     leaves = flatten(trees)[0]
     arguments = [*parameter_names(fun, len(args)), *kwargs]
-    inputs = [place_of(trees, arguments, i) for i in range(len(leaves))]
+    paths = [(a, path) for a, t in zip(arguments, trees, strict=True) for path, _ in flatten_with_path(t)[0]]
+    inputs = _labels(paths, limit)
     name = function_name(fun)
     # A transform bears the name of the function that it was made from, but what it returns is something else.
     returned = "out" if name == "<lambda>" or (hasattr(fun, "__wrapped__") and not isinstance(fun, Jitted)) else name
@@ -118,8 +119,20 @@ def graph(
         known.values = all_values(flat.closed, leaves)
     if gradients:
         known.gradients = all_gradients(flat.closed, leaves, name)
-    outputs = [returned + keystr(path) for path, _ in flatten_with_path(outdef.unflatten([0] * outdef.num_leaves))[0]]
+    results = flatten_with_path(outdef.unflatten([0] * outdef.num_leaves))[0]
+    outputs = _labels([(returned, path) for path, _ in results], limit)
     return Graph(build(flat, inputs, outputs, name, known, wanted, limit), direction, shapes)
+
+
+def _labels(paths: Sequence[tuple[str, KeyPath]], limit: int) -> list[str]:
+    """What leaves are called. Where there are many, those of one branch get one name, and are drawn as one."""
+    deepest = max((len(path) for _, path in paths), default=0)
+    labels: list[str] = []
+    for depth in range(deepest, -1, -1):
+        labels = [name + keystr(path[:depth]) for name, path in paths]
+        if len(set(labels)) <= limit // 5:
+            break
+    return labels
 
 
 def _check_options(depth: int, direction: str, limit: int) -> None:

@@ -22,7 +22,7 @@ def lines_of(panel: Panel) -> list[str]:
         if node.key in drawn:
             continue
         if node.kind in BOXES:
-            source = next((names[e.tail] for e in panel.edges if e.head == node.key), node.kind)
+            source = next((names[e.tail] for e in panel.edges if e.head == node.key), _source(node))
             lines.append(_line(node, node.label, source))
             continue
         results = boxes.get(node.key, [])
@@ -36,6 +36,10 @@ def lines_of(panel: Panel) -> list[str]:
         if results:
             lines += [_line(box, box.label, names[node.key]) for box in results if box.value is not None]
     return lines
+
+
+def _source(node: Node) -> str:
+    return f"{node.kind}[{node.detail}]" if node.detail else node.kind
 
 
 def _line(node: Node, name: str, expression: str) -> str:

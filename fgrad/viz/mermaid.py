@@ -27,7 +27,7 @@ def to_mermaid(diagram: Diagram, direction: str, shapes: bool) -> str:
             lines.append(f"  n{edge.tail} -->{label} n{edge.head}")
     kinds = dict.fromkeys(node.kind for panel in diagram for node in panel.nodes)
     for kind in kinds:
-        lines.append(f"  classDef {kind} fill:{FILL[kind]},stroke:{STROKE[kind]},color:{INK}")
+        lines.append(f"  classDef {kind}Node fill:{FILL[kind]},stroke:{STROKE[kind]},color:{INK}")
     lines += [f"  style g{n} fill:{GROUP_FILL},stroke:{GROUP}" for n in range(numbers.given)]
     return "\n".join([*lines, ""])
 
@@ -61,7 +61,7 @@ def _node(node: Node) -> str:
         _escaped(text) if role == "label" else f"<span style='color:{TEXT[role]}'>{_escaped(text)}</span>"
         for text, role in node.lines
     ]
-    return f'n{node.key}{opening}"{"<br/>".join(texts)}"{closing}:::{node.kind}'
+    return f'n{node.key}{opening}"{"<br/>".join(texts)}"{closing}:::{node.kind}Node'
 
 
 _SPECIAL = re.compile(r"[^\w .,:()×÷−·…≥≤≠Σσ@]")

@@ -78,13 +78,19 @@ def _joined(
     key: Callable[[Equation], tuple[str, str]],
 ) -> list[Chunk]:
     """Joins neighbours that come from one place of the user's program."""
+
+    def origin(chunk: Chunk) -> Hashable:
+        places = {key(eqn) for eqn in eqns[chunk.start : chunk.stop]}
+        return groups[chunk.start], places.pop() if len(places) == 1 else chunk.start
+
     found: list[Chunk] = []
-    for (_, (place, function)), run in groupby(chunks, lambda c: (groups[c.start], key(eqns[c.start]))):
+    for _, run in groupby(chunks, origin):
         members = list(run)
         if len(members) == 1:
             found += members
             continue
         start, stop = members[0].start, members[-1].stop
+        place, function = key(eqns[start])
         label = function or "no line of yours"
         found.append(Chunk(start, stop, clipped(label), f"{place} · {operations(stop - start)}", (place, function)))
     return found
@@ -104,7 +110,8 @@ def _folded_repeats(chunks: Sequence[Chunk]) -> list[Chunk]:
         last = i + period * times
         start, stop = chunks[i].start, chunks[last - 1].stop
         once = tuple(keys[i : i + period])
-        label = clipped(", ".join(chunks[k].label or str(keys[k][0]) for k in range(i, i + period)))  # type: ignore[index]
+        parts = [chunks[k].label or str(keys[k][0]) for k in range(i, i + period)]  # type: ignore[index]
+        label = clipped(", ".join(dict.fromkeys(parts)))
         found.append(Chunk(start, stop, label, f"× {times} · {operations(stop - start)}", (once, times)))
         i = last
     return found
