@@ -11,6 +11,7 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 import numpy as np
 
+from fgrad.api.entry import MISSED, Entry, compile_entry
 from fgrad.api.retracing import CacheEntry, CacheInfo, Miss, Signature, explain_miss, forbid_retrace
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis
 from fgrad.compiler.buffers import Buffers
@@ -36,6 +37,13 @@ __all__ = ["Jitted", "Lowered", "jit"]
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+
+_OFTEN = 64
+"""Calls with a signature after which an entry is written for it, which takes as long as some hundred calls."""
+
+_ENTRIES = 4
+"""So many signatures are tried one after the other."""
 
 
 class _Traced:
@@ -137,11 +145,17 @@ class Jitted(Generic[P, R_co]):
         self._treedef: PyTreeDef | None = None
         self._misses = 0
         self._last_miss: Miss | None = None
+        self._entries: tuple[Entry, ...] = ()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
             static: Hashable = None
             dynamic: Any = (args, kwargs) if kwargs else args
+            if self._entries and current.get() is None:
+                for entry in self._entries:
+                    out = entry(dynamic)
+                    if out is not MISSED:
+                        return out  # type: ignore[no-any-return]
             if self._static_names or self._static_nums:
                 dynamic, static = self._split(args, kwargs)
             treedef: Any = self._treedef
@@ -156,6 +170,8 @@ class Jitted(Generic[P, R_co]):
                 axes = named_axes() if current.get() is not None else ()
                 return self._first(args, kwargs, (*key, axes) if axes else key)  # type: ignore[no-any-return]
             traced.hits += 1
+            if traced.hits == _OFTEN and static is None:
+                self._prepare(traced, treedef, leaves)
             return traced.outdef.unflatten(traced.function(*leaves))  # type: ignore[no-any-return]
         except Exception as error:
             try:
@@ -186,6 +202,7 @@ class Jitted(Generic[P, R_co]):
         """Forgets every traced signature, and what `cache_info` counts."""
         self._cache.clear()
         self._treedef, self._misses, self._last_miss = None, 0, None
+        self._entries = ()
 
     def cache_info(self) -> CacheInfo:
         """What is kept: hits, misses, currsize, and an entry for every signature.
@@ -218,6 +235,12 @@ class Jitted(Generic[P, R_co]):
           (the nearest known signature: params['b']: float, params['w']: f64[3])
         """
         return self._last_miss
+
+    def _prepare(self, traced: _Traced, treedef: PyTreeDef, leaves: Sequence[Any]) -> None:
+        """Writes an entry for calls with a signature that has turned out to be frequent."""
+        entry = compile_entry(traced, treedef, traced.outdef, leaves)
+        if entry is not None:
+            self._entries = (entry, *self._entries)[:_ENTRIES]
 
     def _first(self, args: Any, kwargs: Any, key: Hashable) -> Any:
         """A call with a new signature, or one that is itself being traced."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from fgrad.compiler.analysis import CostAnalysis, MemoryAnalysis, analyse_cost, analyse_memory
 from fgrad.compiler.barriers import without_barriers
+from fgrad.compiler.bound import bound
 from fgrad.compiler.buffers import Buffers
 from fgrad.compiler.diagonals import products_with_diagonals
 from fgrad.compiler.failures import forget_lines, register_lines
@@ -49,26 +50,32 @@ class Compiled:
 
     Attributes:
         jaxpr: the program after simplification.
-        text: the generated source.
+        source: the generated source.
         function: takes flat arrays, returns a tuple of arrays.
         buffers: the memory that it keeps between calls.
     """
 
-    __slots__ = ("buffers", "function", "jaxpr", "text")
+    __slots__ = ("buffers", "function", "jaxpr", "source")
 
     def __init__(self, jaxpr: ClosedJaxpr, source: Source) -> None:
         self.jaxpr = jaxpr
-        self.text = source.text
+        self.source = source
         filename = f"<fgrad {source.name} {next(_number)}>"
         linecache.cache[filename] = (len(source.text), None, source.text.splitlines(True), filename)
         register_lines(filename, source.lines)
-        namespace = dict(source.namespace)
-        exec(compile(source.text, filename, "exec"), namespace)
+        code, found = bound(source.code)
+        namespace = {**source.namespace, **found}
+        exec(compile(code, filename, "exec"), namespace)
         empty = namespace.get("_empty")
         self.buffers: Buffers | None = empty.__self__ if empty is not None else None
         # Taken out of its own globals: no cycle keeps constants alive until the collector runs.
         self.function: Callable[..., tuple[Any, ...]] = namespace.pop(source.name)
         weakref.finalize(self.function, _forget, filename).atexit = False
+
+    @property
+    def text(self) -> str:
+        """The generated source as it is shown."""
+        return self.source.text
 
     def memory_analysis(self) -> MemoryAnalysis:
         """The memory that the program takes."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fgrad.core.primitive import BOUNDS_CURE
 from fgrad.errors import FgradError, OutOfBoundsError, SourceLine, message
 
-__all__ = ["explain", "forget_lines", "lines_of", "register_lines"]
+__all__ = ["explain", "forget_lines", "register_lines"]
 
 _lines: dict[str, Sequence[SourceLine | None]] = {}
 
@@ -15,11 +15,6 @@ _lines: dict[str, Sequence[SourceLine | None]] = {}
 def register_lines(filename: str, lines: Sequence[SourceLine | None]) -> None:
     """Remembers where each line of some generated code comes from."""
     _lines[filename] = lines
-
-
-def lines_of(filename: str) -> Sequence[SourceLine | None]:
-    """Where each line of some generated code comes from."""
-    return _lines[filename]
 
 
 def forget_lines(filename: str) -> None:

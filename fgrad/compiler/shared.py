@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.compiler.bound import is_stand_in
 from fgrad.compiler.compiled import Compiled, compile_jaxpr
-from fgrad.compiler.failures import lines_of
 from fgrad.compiler.fingerprint import fingerprint
 from fgrad.compiler.inline import inline
 from fgrad.compiler.source import Source
@@ -95,17 +95,16 @@ def compile_shared(closed: ClosedJaxpr, name: str, arguments: Sequence[str]) -> 
 
 def _remembered(compiled: Compiled, consts: Sequence[Any], name: str) -> _Known | None:
     """What can be kept of a program; `None` where its code may hold arrays elsewhere than in its constants."""
-    function = compiled.function
-    if not isinstance(function, FunctionType) or not all(type(c) is np.ndarray for c in consts):
+    source = compiled.source
+    if not all(type(c) is np.ndarray for c in consts):
         return None
     position = {id(c): i for i, c in enumerate(consts)}
-    namespace = {k: v for k, v in function.__globals__.items() if k != "__builtins__"}
-    names = {k: position[id(v)] for k, v in namespace.items() if id(v) in position}
-    held = {k: v for k, v in namespace.items() if k not in names}
+    names = {k: position[id(v)] for k, v in source.namespace.items() if id(v) in position}
+    held = {k: v for k, v in source.namespace.items() if k not in names}
     kept = tuple([position.get(id(c), -1) for c in compiled.jaxpr.consts])
-    if -1 in kept or (consts and not all(map(_holds_nothing, held.values()))):
+    if -1 in kept or (consts and not all(is_stand_in(k) or _holds_nothing(v) for k, v in held.items())):
         return None
-    source = Source(function.__name__, compiled.text, held, list(lines_of(function.__code__.co_filename)))
+    source = source._replace(namespace=held)
     refs = tuple([weakref.ref(c) for c in consts])
     return _Known(refs, None if consts else compiled, compiled.jaxpr.jaxpr, kept, source, names)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.compiler.bound import BoundWriter, with_arrays_for_numbers
 from fgrad.compiler.buffers import Buffers
 from fgrad.compiler.plan import Plan, Step
 from fgrad.compiler.runtime import run_pieces
@@ -36,12 +37,14 @@ class Source(NamedTuple):
         text: the code of the function.
         namespace: the objects that the code refers to by name.
         lines: for each line of the code the line of the user's program that it comes from.
+        code: the same lines, with names for what stands in for parts of them (see `BoundWriter`).
     """
 
     name: str
     text: str
     namespace: dict[str, Any]
     lines: list[SourceLine | None]
+    code: str
 
 
 def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence[str]) -> Source:
@@ -53,12 +56,13 @@ def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence
     lines = [f"def {function}({', '.join(names[v] for v in closed.jaxpr.invars)}):", *body.lines]
     outs = [result(a, copied, names, writer) for a, copied in zip(closed.jaxpr.outvars, plan.copies, strict=True)]
     lines.append(f"    return ({', '.join(outs)}{',' if len(outs) == 1 else ''})")
-    return Source(function, "\n".join(lines) + "\n", writer.namespace, [None, *body.places, None])
+    code = "\n".join(lines) + "\n"
+    return Source(function, writer.shown(code), writer.namespace, [None, *body.places, None], code)
 
 
-def new_writer(plan: Plan) -> Writer:
+def new_writer(plan: Plan) -> BoundWriter:
     """A writer whose source may take arrays from buffers of its own."""
-    writer = Writer(run_pieces)
+    writer = BoundWriter(run_pieces)
     if plan.reserve:
         writer.namespace["_empty"] = Buffers(plan.reserve).empty
     return writer
@@ -224,6 +228,7 @@ def _statement(step: Step, names: Names, writer: Writer, target: str | None = No
     out = inputs[step.overwrite] if step.overwrite is not None else target
     if step.pooled:
         out = empty_array(eqn.outvars[0].aval, writer, pooled=True)
+    inputs = with_arrays_for_numbers(eqn, inputs, writer)
     writer.avals = [a.aval for a in eqn.invars]
     expression = eqn.primitive.lower(writer, inputs, out, **eqn.params)
     if step.overwrite is not None:
@@ -259,6 +264,6 @@ def _comment(source: Any) -> str:
 
 def _identifier(hint: str, default: str) -> str:
     name = re.sub(r"\W+", "_", hint, flags=re.ASCII).strip("_")
-    if not name or name[0].isdigit() or keyword.iskeyword(name) or name == "np":
+    if not name or name[0].isdigit() or keyword.iskeyword(name) or name == "np" or name.startswith("np_"):
         name = f"{default}_{name}" if name else default
     return name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fgrad.compiler.bound import with_arrays_for_numbers
 from fgrad.compiler.fuse import is_rowwise, limits, price
 from fgrad.compiler.runtime import Tiling, run_tiles
 from fgrad.core.aval import ShapedArray
@@ -135,7 +136,7 @@ class _Group:
 
     def _statement(self, e: Equation, dying: Sequence[Var], live: _Lives) -> list[str]:
         self.writer.avals = [self._tile_aval(a, e) for a in e.invars]
-        inputs = [self._operand(a, e) for a in e.invars]
+        inputs = with_arrays_for_numbers(e, [self._operand(a, e) for a in e.invars], self.writer)
         if len(e.outvars) > 1:
             return self._several(e, inputs, dying, live)
         v = e.outvars[0]

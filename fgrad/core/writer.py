@@ -48,6 +48,10 @@ class Writer:
             self.namespace[name] = value
         return name
 
+    def stand_in(self, text: str, value: Any) -> str:
+        """Source for what is shown as `text`; a writer of code that is executed may have it use `value` there."""
+        return text
+
     def fresh(self, hint: str) -> str:
         """A new identifier that resembles `hint`."""
         stem = re.sub(r"\W", "_", hint, flags=re.ASCII) or "c"

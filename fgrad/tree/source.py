@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from fgrad.tree.nodes import LEAF, Node
 from fgrad.tree.table import LEAF_TYPES, SPLITS
 
-__all__ = ["MAX_DEPTH", "Builder", "Matcher", "compile_builder", "compile_matcher"]
+__all__ = ["MAX_DEPTH", "Builder", "Matcher", "TreeSource", "compile_builder", "compile_matcher"]
 
 Builder: TypeAlias = Callable[[Sequence[Any]], Any]
 Matcher: TypeAlias = Callable[[Any], "list[Any] | None"]
@@ -16,45 +16,74 @@ Matcher: TypeAlias = Callable[[Any], "list[Any] | None"]
 MAX_DEPTH = 50  # Python's parser gives up at 200 nested brackets
 
 
-class _Source:
-    """Lines of one function, and the values that they refer to by name."""
+class TreeSource:
+    """Lines of one function, and the values that they refer to by name.
 
-    def __init__(self) -> None:
+    Attributes:
+        lines: the statements.
+        names: the values.
+        failed: the statement for a tree of another structure.
+    """
+
+    def __init__(self, failed: str = "return None") -> None:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {"all_leaves": LEAF_TYPES.issuperset, "splits": SPLITS}
+        self.failed = failed
 
     def constant(self, value: Any) -> str:
         name = f"c{len(self.names)}"
         self.names[name] = value
         return name
 
+    def built(self, nodes: Sequence[Node], leaves: Sequence[str]) -> str:
+        """The expression for the tree with these leaves. The nodes are expanded, and at most MAX_DEPTH deep."""
+        stack: list[str] = []
+        left = list(leaves)
+        for node in reversed(nodes):
+            if node is LEAF:
+                stack.append(left.pop())
+                continue
+            children = stack[: -node.arity - 1 : -1]
+            del stack[len(stack) - node.arity :]
+            stack.append(_built(node, children, self))
+        return stack[0]
+
+    def taken_apart(self, nodes: Sequence[Node], tree: str) -> list[str]:
+        """Adds lines that check that a tree has exactly this layout, but for the classes of its leaves, and names its
+        leaves. The nodes are expanded, and shared."""
+        count = 1
+        stack = [tree]
+        leaves: list[str] = []
+        for node in nodes:
+            name = stack.pop()
+            if node is LEAF:
+                leaves.append(name)
+                continue
+            children = [f"x{number}" for number in range(count, count + node.arity)]
+            count += node.arity
+            _taken_apart(node, name, children, self)
+            stack += children[::-1]
+        return leaves
+
     def compiled(self, header: str) -> Any:
+        """The function."""
         text = f"def function({header}):\n " + "\n ".join(self.lines)
         exec(compile(text, f"{__file__}<generated>", "exec"), self.names)
-        return self.names["function"]
+        return self.names.pop("function")
 
 
 def compile_builder(nodes: Sequence[Node], num_leaves: int) -> Builder:
     """A function from the leaves to the tree. The nodes are expanded, and at most MAX_DEPTH deep."""
-    source = _Source()
-    stack: list[str] = []
-    number = num_leaves
-    for node in reversed(nodes):
-        if node is LEAF:
-            number -= 1
-            stack.append(f"x{number}")
-            continue
-        children = stack[: -node.arity - 1 : -1]
-        del stack[len(stack) - node.arity :]
-        stack.append(_built(node, children, source))
+    source = TreeSource()
+    leaves = [f"x{number}" for number in range(num_leaves)]
     if num_leaves:
-        source.lines.append("".join(f"x{number}, " for number in range(num_leaves)) + "= leaves")
-    source.lines.append(f"return {stack[0]}")
+        source.lines.append(f"{', '.join(leaves)}, = leaves")
+    source.lines.append(f"return {source.built(nodes, leaves)}")
     builder: Builder = source.compiled("leaves")
     return builder
 
 
-def _built(node: Node, children: list[str], source: _Source) -> str:
+def _built(node: Node, children: list[str], source: TreeSource) -> str:
     """The expression that builds one node."""
     cls = node.kind.cls
     listed = "".join(f"{child}, " for child in children)
@@ -73,30 +102,19 @@ def compile_matcher(nodes: Sequence[Node]) -> Matcher:
 
     The nodes are expanded, and shared.
     """
-    source = _Source()
-    count = 1
-    stack = ["x0"]
-    leaves: list[str] = []
-    for node in nodes:
-        name = stack.pop()
-        if node is LEAF:
-            leaves.append(name)
-            continue
-        children = [f"x{number}" for number in range(count, count + node.arity)]
-        count += node.arity
-        _taken_apart(node, name, children, source)
-        stack += children[::-1]
+    source = TreeSource()
+    leaves = source.taken_apart(nodes, "x0")
     source.lines.append(f"leaves = [{', '.join(leaves)}]")
     source.lines.append("return leaves if all_leaves(map(type, leaves)) else None")
     matcher: Matcher = source.compiled("x0")
     return matcher
 
 
-def _taken_apart(node: Node, name: str, children: list[str], source: _Source) -> None:
+def _taken_apart(node: Node, name: str, children: list[str], source: TreeSource) -> None:
     """The lines that check one node and name its children."""
     cls = node.kind.cls
     listed = "".join(f"{child}, " for child in children)
-    failed = "return None"
+    failed = source.failed
     if cls is type(None):
         source.lines.append(f"if {name} is not None: {failed}")
         return
@@ -119,7 +137,7 @@ def _taken_apart(node: Node, name: str, children: list[str], source: _Source) ->
         source.lines.append(f"{listed}= {values}")
 
 
-def _differs(name: str, key: Any, source: _Source) -> str:
+def _differs(name: str, key: Any, source: TreeSource) -> str:
     """True if what is named is neither the key nor an equal object of the same class."""
     same, cls = source.constant(key), source.constant(type(key))
     return f"{name} is not {same} and (type({name}) is not {cls} or {name} != {same})"

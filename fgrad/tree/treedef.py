@@ -15,7 +15,7 @@ from fgrad.tree.source import MAX_DEPTH, Builder, Matcher, compile_builder, comp
 from fgrad.tree.table import LEAF_TYPES, SPLITS, describe, node_of
 from fgrad.tree.text import plural
 
-__all__ = ["IsLeaf", "PyTreeDef", "difference", "flatten", "flatten_with_path", "tuple_of"]
+__all__ = ["IsLeaf", "PyTreeDef", "difference", "expanded_nodes", "flatten", "flatten_with_path", "tuple_of"]
 
 IsLeaf: TypeAlias = Callable[..., bool]
 
@@ -152,8 +152,8 @@ class PyTreeDef:
         self._uses += 1
         if self._uses != _USES or len(self.nodes) not in _SOURCE_SIZE:
             return
-        nodes = tuple(expanded(self.nodes))
-        if all(node.shared for node in nodes) and depth(nodes) <= MAX_DEPTH:
+        nodes = expanded_nodes(self, MAX_DEPTH)
+        if nodes is not None:
             self._build = compile_builder(nodes, self.num_leaves)
             self._match = compile_matcher(nodes)
             _RECENT[nodes[0].kind.cls] = self
@@ -194,6 +194,12 @@ class PyTreeDef:
 
     def __deepcopy__(self, memo: Any) -> PyTreeDef:
         return self
+
+
+def expanded_nodes(treedef: PyTreeDef, limit: int) -> tuple[Node, ...] | None:
+    """The nodes, leaves among them, that source can be written for; `None` if they are deeper than the limit."""
+    nodes = tuple(expanded(treedef.nodes))
+    return nodes if all(node.shared for node in nodes) and depth(nodes) <= limit else None
 
 
 _DEFS: Cache[tuple[Node, ...], PyTreeDef] = Cache()

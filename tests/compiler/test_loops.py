@@ -43,7 +43,7 @@ def test_results_are_written_where_they_are_stacked() -> None:
 def test_products_and_joined_pieces_are_written_where_they_are_stacked() -> None:
     a = np.arange(9.0).reshape(3, 3) / 9
     lines = source(lambda h, x: [fnp.concatenate((x, h))[:3], x @ x.T, fnp.concatenate((h, x), axis=1)], a, a)
-    assert any(line.startswith("d = np.ndarray.dot(x, ") and line.endswith(", out=y0)") for line in lines)
+    assert any(line.startswith("d = np.dot(x, ") and line.endswith(", out=y0)") for line in lines)
     assert any(line.endswith("= np.concatenate((h, x), axis=1, out=y1)") for line in lines)
 
     def step(h: Any, x: Any) -> Any:
