@@ -102,7 +102,9 @@ def draw(qs: np.ndarray, path: Path) -> None:
     x, y = np.linspace(-3.4, 3.4, 200), np.linspace(-2.2, 4.6, 200)
     density = np.exp(log_density((x[:, None], y[None, :])))
     for axes in (left, right):
-        axes.contour(x, y, density.T, levels=density.max() * np.exp([-8, -4.5, -2, -0.5]), cmap="Blues", linewidths=1.2)
+        axes.contour(
+            x, y, density.T, levels=density.max() * np.exp([-8, -4.5, -2, -0.5]), colors="#8a94a3", linewidths=1.2
+        )
         axes.set(xlim=x[[0, -1]], ylim=y[[0, -1]])
         axes.spines[["top", "right"]].set_visible(False)
     q, p = np.array([-1.8, 2.5]), np.array([1.2, -1.0])

@@ -4,8 +4,8 @@ The probability that a tumour is benign is σ(w·x + b), and the loss is convex:
 
     J(w, b) = mean of [log(1 + e^z) - y z] + λ/2 |w|²,    z = w·x + b.
 
-Gradient descent creeps along the flat directions of J. Newton's step solves H·step = -g and knows how flat they are: the
-number of right digits doubles with every step. The data are the 569 tumours of the Wisconsin study, with 30
+Gradient descent creeps along the flat directions of J. Newton's step solves H·step = -g and knows how flat they are:
+the number of right digits doubles with every step. The data are the 569 tumours of the Wisconsin study, with 30
 measurements each, that come with scikit-learn.
 
     python examples/logistic_regression_newton.py

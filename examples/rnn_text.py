@@ -42,14 +42,10 @@ LETTERS = sorted(set(TEXT))
 CODES = np.array([LETTERS.index(letter) for letter in TEXT])
 COUNT, HIDDEN, BATCH, STEPS = len(LETTERS), 64, 16, 50
 
-CELLS = {
-    "RNN": recurrent.rnn(COUNT, HIDDEN),
-    "GRU": recurrent.gru(COUNT, HIDDEN),
-    "LSTM": recurrent.lstm(COUNT, HIDDEN),
-    "peephole LSTM": recurrent.peephole_lstm(COUNT, HIDDEN),
-    "coupled LSTM": recurrent.coupled_lstm(COUNT, HIDDEN),
-    "two LSTMs": recurrent.stacked(recurrent.lstm(COUNT, HIDDEN), recurrent.lstm(HIDDEN, HIDDEN)),
-}
+KINDS = {"RNN": recurrent.rnn, "GRU": recurrent.gru, "LSTM": recurrent.lstm}
+KINDS |= {"peephole LSTM": recurrent.peephole_lstm, "coupled LSTM": recurrent.coupled_lstm}
+CELLS = {name: kind(COUNT, HIDDEN) for name, kind in KINDS.items()}
+CELLS["two LSTMs"] = recurrent.stacked(CELLS["LSTM"], recurrent.lstm(HIDDEN, HIDDEN))
 
 
 def init(key: np.ndarray, cell: recurrent.Cell):
@@ -76,12 +72,10 @@ def train(params, loss, optimizer, draw_batch, key: np.ndarray, steps: int, name
         return optim.apply_updates(params, updates), state, value, optim.global_norm(grads)
 
     state, losses, norms = optimizer.init(params), [], []
-    with trange(steps, unit="step", desc=f"{name:14s}") as progress:
-        for i in progress:
-            params, state, value, norm = step(params, state, *draw_batch(random.fold_in(key, i)))
-            losses.append(float(value))
-            norms.append(float(norm))
-            progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+    for i in trange(steps, unit="step", desc=f"{name:14s}"):
+        params, state, value, norm = step(params, state, *draw_batch(random.fold_in(key, i)))
+        losses.append(float(value))
+        norms.append(float(norm))
     return params, losses, norms
 
 
@@ -116,14 +110,11 @@ def recite(params, cell: recurrent.Cell, start: str, count: int) -> str:
 
 
 def growth(scale: float, steps: int = 50) -> float:
-    """By how much the gradient of the last state by an earlier one grows in each step, at recurrent weights of a size."""
+    """By how much the gradient of the last state by an earlier one grows per step, with weights of a size."""
     cell = recurrent.rnn(COUNT, HIDDEN, lambda x: x, recurrent_init=nn.initializers.orthogonal(scale))
     params = cell.init(random.key(0))
-
-    def last(h):
-        return fnp.sum(recurrent.unroll(cell, params, np.zeros((steps, COUNT)), h)[0])
-
-    return float(optim.global_norm(fgrad.grad(last)(np.zeros(HIDDEN))) / np.sqrt(HIDDEN)) ** (1 / steps)
+    last = fgrad.grad(lambda h: fnp.sum(recurrent.unroll(cell, params, np.zeros((steps, COUNT)), h)[0]))
+    return float(optim.global_norm(last(np.zeros(HIDDEN))) / np.sqrt(HIDDEN)) ** (1 / steps)
 
 
 def explode(key: np.ndarray, steps: int, *, clip: bool):
@@ -131,8 +122,7 @@ def explode(key: np.ndarray, steps: int, *, clip: bool):
     cell = recurrent.rnn(COUNT, HIDDEN, recurrent_init=nn.initializers.orthogonal(2.0))
     descent = optim.sgd(1.0)
     optimizer = optim.chain(optim.clip_by_global_norm(1.0), descent) if clip else descent
-    name = "clipped" if clip else "not clipped"
-    return train(init(key, cell), lambda p, codes: bits(p, cell, codes), optimizer, windows, key, steps, name)
+    return train(init(key, cell), lambda p, codes: bits(p, cell, codes), optimizer, windows, key, steps, f"{clip=}")
 
 
 # A tagger: which letters belong to long words?
@@ -161,8 +151,7 @@ def tagger_accuracy(key: np.ndarray, steps: int, *, both: bool) -> float:
     *keys, head_key = random.split(key, 3)
     head = nn.layers.init_dense(head_key, HIDDEN if both else HIDDEN // 2, 1, dtype=np.float32)
     params = (tuple(cell.init(k, np.float32) for k in keys), head)
-    name = "tagger, 2 ways" if both else "tagger, 1 way"
-    params, *_ = train(params, loss, optim.adam(1e-2), batch, key, steps, name)
+    params, *_ = train(params, loss, optim.adam(1e-2), batch, key, steps, f"{both=}")
     return float(np.mean((scores(params, CODES) > 0)[-quarter:] == tags[-quarter:]))
 
 
@@ -176,8 +165,7 @@ def draw(curves: dict[str, list[float]], runs: dict[str, tuple[list[float], list
     for (name, (losses, norms)), color in zip(runs.items(), ("#d1495b", "#2e6f95"), strict=True):
         middle.plot(losses, color=color, lw=1.2, label=name)
         right.semilogy(norms, color=color, lw=1.2, label=name)
-    middle.set_title("A simple network with too large weights", loc="left", fontsize=10, weight="bold")
-    middle.set_ylabel("bits per character")
+    middle.set_title("Those of a simple network with too large weights", loc="left", fontsize=10, weight="bold")
     right.set_title("Length of its gradient", loc="left", fontsize=10, weight="bold")
     middle.legend(frameon=False, fontsize=8)
     for axes in (left, middle, right):
@@ -196,19 +184,15 @@ def main(argv: list[str] | None = None) -> None:
 
     models = {name: learn(name, key, arguments.steps) for name in CELLS}
     runs = {name: explode(key, arguments.steps, clip=clip)[1:] for name, clip in (("plain", False), ("clipped", True))}
-    tags = {
-        name: tagger_accuracy(key, arguments.steps // 2, both=both) for name, both in (("left", False), ("both", True))
-    }
+    one_way, both_ways = (tagger_accuracy(key, arguments.steps // 2, both=both) for both in (False, True))
 
     print("                bits per character, mean of the last 10 steps")
     for name, (_, losses, _) in models.items():
         print(f"{name:15s} {np.mean(losses[-10:]):.3f}")
-    print(
-        f"gradients grow per step by {growth(0.8):.2f}, {growth(1.0):.2f}, {growth(1.25):.2f}: the size of the weights"
-    )
+    print(f"gradients grow per step by {growth(0.8):.2f}, {growth(1.0):.2f}, {growth(1.25):.2f}, as weights are large")
     for name, (losses, norms) in runs.items():
         print(f"{name:8s} gradients up to {max(norms):8.1e}, {np.mean(losses[-10:]):6.3f} bits per character at last")
-    print(f"letters of long words in new text: {tags['left']:.1%} right from the left, {tags['both']:.1%} both ways")
+    print(f"letters of long words in new text: {one_way:.1%} right from the left, {both_ways:.1%} both ways")
     best = min(models, key=lambda name: np.mean(models[name][1][-10:]))
     print(f"{best} goes on:\n{recite(models[best][0], CELLS[best], 'Beautiful is', 200)}")
     draw({name: losses for name, (_, losses, _) in models.items()}, runs, arguments.out)

@@ -1,8 +1,8 @@
 """A variational auto-encoder: handwritten digits as points of a plane, and new ones drawn from it.
 
 A digit x is thought to come from a code z ~ N(0, 1) of few numbers by p(x | z), independent pixels with probabilities
-that a network, the decoder, computes. Another network, the encoder, guesses the code: q(z | x) = N(μ(x), σ(x)²). What is
-maximised is a lower bound of log p(x) (Kingma & Welling, 2014):
+that a network, the decoder, computes. Another network, the encoder, guesses the code: q(z | x) = N(μ(x), σ(x)²).
+What is maximised is a lower bound of log p(x) (Kingma & Welling, 2014):
 
     log p(x) ≥ E_{z ~ q} log p(x | z) - KL(q ‖ p),    KL = ½ Σ (μ² + σ² - 1 - log σ²),
 
