@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 import fgrad
 from fgrad import random, tree
+from tests.examples.loading import load
 
 Run = Callable[..., dict[str, list[float]]]
-Example = Callable[[str], Any]
+
+
+def test_optimizers(run: Run) -> None:
+    assert run("optimizers")["Adam"] == [0.075, 6.0e-14, 135]
+    module = load("optimizers")
+    bowl, rosenbrock = module.SURFACES["bowl"], module.SURFACES["Rosenbrock"]
+    makers = {name: make for name, (make, _) in module.OPTIMIZERS.items()}
+    paths = {name: module.best_path(make, bowl, 300)[1] for name, make in makers.items()}
+    steps = {name: module.steps_until(path, bowl) for name, path in paths.items()}
+    assert steps == {"SGD": 187, "momentum": 109, "AdaGrad": 13, "RMSProp": 261, "Adam": 135}
+    _, creeping = module.best_path(makers["SGD"], rosenbrock, 300)
+    _, rolling = module.best_path(makers["momentum"], rosenbrock, 300)
+    assert rosenbrock.function(creeping[-1]) > 0.05 > 1e-4 > rosenbrock.function(rolling[-1])
+    path = module.descend(module.optim.sgd(0.0), bowl, 3, 0.01)  # x ← (1 - rate·curvature) x
+    for n, point in enumerate(path, start=1):
+        np.testing.assert_allclose(point, bowl.start * np.array([0.99, 0.5]) ** n, rtol=1e-12)
 
 
 def test_initialisation(run: Run) -> None:
@@ -29,8 +44,8 @@ def test_initialisation(run: Run) -> None:
     assert last > 0.5
 
 
-def test_gradients_of_layers_are_those_of_activations(example: Example) -> None:
-    module = example("initialisation")
+def test_gradients_of_layers_are_those_of_activations() -> None:
+    module = load("initialisation")
     signals = module.propagate(random.key(0), module.INITIALIZERS["Xavier"], module.ACTIVATIONS["tanh"], 5, 16, 3)
     weight_keys = random.split(random.split(random.key(0), 3)[0], 5)
     weights = [module.INITIALIZERS["Xavier"](k, (16, 16)) for k in weight_keys]
@@ -49,7 +64,7 @@ def test_convnet_digits(run: Run) -> None:
     assert accuracy >= 98
 
 
-def test_vae_digits(run: Run, example: Example) -> None:
+def test_vae_digits(run: Run) -> None:
     found = run("vae_digits", "--epochs", "80")
     assert found["KL against sampling"][0] < 0.02
     *_, before = found["at first"]
@@ -60,7 +75,7 @@ def test_vae_digits(run: Run, example: Example) -> None:
     assert divergence > 1.5  # the code is in use
     error, of_the_mean = found["pixels are off by"]
     assert error < 0.8 * of_the_mean
-    module = example("vae_digits")
+    module = load("vae_digits")
     images = np.arange(4 * 64.0).reshape(4, 64)
     tiled = module.mosaic(images, 2)
     np.testing.assert_array_equal(tiled[9:17, 9:17], images[3].reshape(8, 8))
@@ -86,8 +101,8 @@ def test_rnn_text(run: Run) -> None:
     assert both > from_the_left + 5
 
 
-def test_the_text_is_recited(example: Example) -> None:
-    module = example("rnn_text")
+def test_the_text_is_recited() -> None:
+    module = load("rnn_text")
     assert module.TEXT.startswith("The Zen of Python, by Tim Peters\n")
     params, losses, _ = module.learn("GRU", random.key(0), 300)
     assert np.mean(losses[-10:]) == pytest.approx(0.25, abs=0.1)
@@ -107,8 +122,8 @@ def test_meta_learning(run: Run) -> None:
     assert plain[1] > 2 * after[0]
 
 
-def test_the_meta_gradient_holds_a_hessian(example: Example) -> None:
-    module = example("meta_learning")
+def test_the_meta_gradient_holds_a_hessian() -> None:
+    module = load("meta_learning")
     params, task = module.init(random.key(0)), module.draw_task(random.key(1))
     theta, unravel = fgrad.flatten_util.ravel_pytree(params)
     moved, _ = fgrad.flatten_util.ravel_pytree(module.adapt(params, task.seen))
@@ -118,10 +133,10 @@ def test_the_meta_gradient_holds_a_hessian(example: Example) -> None:
     np.testing.assert_allclose(found, outer - module.INNER_RATE * product, rtol=1e-9, atol=1e-12)
 
 
-def test_implicit_layer(run: Run, example: Example) -> None:
+def test_implicit_layer(run: Run) -> None:
     found = run("implicit_layer", "--steps", "40")
     assert found["gradient against"][1] < 1e-12
-    module = example("implicit_layer")
+    module = load("implicit_layer")
     params, x = module.init(random.key(3)), np.array([0.5, -1.0])
     z = module.equilibrium(params, x)
     np.testing.assert_allclose(module.update(z, params, x), z, atol=1e-12)
@@ -135,13 +150,13 @@ def test_neural_ode(run: Run) -> None:
     assert at_last < 0.5 * at_first
 
 
-def test_physics_informed(run: Run, example: Example) -> None:
+def test_physics_informed(run: Run) -> None:
     found = run("physics_informed", "--steps", "800")
     assert found["parameters"] == [501]
     at_first, learnt = found["relative error"]
     assert at_first == pytest.approx(0.8852, abs=1e-4)
     assert learnt < 5e-3
-    module = example("physics_informed")
+    module = load("physics_informed")
     params = tree.map(np.zeros_like, module.init(random.key(0)))
     x, t = 0.3, 0.2  # the network says nothing: u is what it was at first
     wanted = 0.1 * np.pi**2 * (np.sin(np.pi * x) + 4.5 * np.sin(3 * np.pi * x))

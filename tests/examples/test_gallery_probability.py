@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fgrad.flatten_util import ravel_pytree
+from tests.examples.loading import load
 
 Run = Callable[..., dict[str, list[float]]]
-Example = Callable[[str], Any]
 
 
 def test_gaussian_process(run: Run) -> None:
@@ -25,8 +24,8 @@ def test_gaussian_process(run: Run) -> None:
     assert 0.9 < found["inside the"][1] / 100 < 0.98
 
 
-def test_gaussian_process_agrees_with_scikit_learn(example: Example) -> None:
-    module = example("gaussian_process")
+def test_gaussian_process_agrees_with_scikit_learn() -> None:
+    module = load("gaussian_process")
     kernels = pytest.importorskip("sklearn.gaussian_process.kernels")
     train, _ = module.load()
     hyper = module.Hyper(np.array(0.2), np.linspace(0.5, 2, 10), np.array(-0.3))
@@ -46,8 +45,8 @@ def test_logistic_regression_newton(run: Run) -> None:
     assert found["curvatures at the start"] == [0.001, 3.52]
 
 
-def test_newton_agrees_with_scikit_learn(example: Example) -> None:
-    module = example("logistic_regression_newton")
+def test_newton_agrees_with_scikit_learn() -> None:
+    module = load("logistic_regression_newton")
     linear_model = pytest.importorskip("sklearn.linear_model")
     train, _ = module.load()
     zeros, unravel = ravel_pytree(module.nn.layers.DenseParams(np.zeros((30, 1)), np.zeros(1)))
@@ -59,8 +58,8 @@ def test_newton_agrees_with_scikit_learn(example: Example) -> None:
     assert (digits[1:] > 1.7 * digits[:-1] - 1).all()  # the number of right digits doubles
 
 
-def test_bayesian_regression_laplace(example: Example) -> None:
-    module = example("bayesian_regression_laplace")
+def test_bayesian_regression_laplace() -> None:
+    module = load("bayesian_regression_laplace")
     patients, tumours = module.load_patients(), module.load_tumours()
     for alpha in (1.0, 20.5571):
         exact = module.exact_linear_evidence(patients, alpha)
@@ -72,19 +71,19 @@ def test_bayesian_regression_laplace(example: Example) -> None:
     assert exact == pytest.approx(-19.5740, abs=1e-4)
 
 
-def test_the_learnt_prior_has_the_greatest_evidence(run: Run, example: Example) -> None:
+def test_the_learnt_prior_has_the_greatest_evidence(run: Run) -> None:
     found = run("bayesian_regression_laplace")
     assert found["linear regression"][0] == pytest.approx(20.557, abs=0.01)
     assert found["linear regression"][1] == pytest.approx(-125.8034, abs=1e-4)
     assert found["logistic regression"][0] == pytest.approx(0.1478, abs=0.001)
-    module = example("bayesian_regression_laplace")
+    module = load("bayesian_regression_laplace")
     patients = module.load_patients()
     best, *others = (module.exact_linear_evidence(patients, alpha) for alpha in (20.557, 15.0, 28.0))
     assert best > max(others)
 
 
-def test_hmc(run: Run, example: Example) -> None:
-    found, module = run("hmc", "--chains", "100", "--samples", "300"), example("hmc")
+def test_hmc(run: Run) -> None:
+    found, module = run("hmc", "--chains", "100", "--samples", "300"), load("hmc")
     for name, (_, exact) in module.MOMENTS.items():
         wanted, sampled, error = found[name]
         assert wanted == pytest.approx(exact, abs=1e-4)
