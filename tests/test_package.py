@@ -40,7 +40,7 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 TOP = len(LEVELS)
 
 REQUIRED = {"numpy", "typing_extensions"}
-OPTIONAL = {"scipy", "hypothesis"}  # only where their absence is told by a clear error
+OPTIONAL = {"scipy", "hypothesis", "pytest"}  # only where their absence is told by a clear error, or cannot be
 
 
 class Import(NamedTuple):
