@@ -32,8 +32,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import fgrad.testing.strategies as strategies
     from fgrad.errors import CheckError
-    from fgrad.testing import strategies
     from fgrad.testing.all_checks import AllChecks, check_all
     from fgrad.testing.calculus import check_chain_rule, check_inverse, check_product_rule, check_sum_rule
     from fgrad.testing.checks import check_grads, check_jvp, check_vjp
