@@ -16,6 +16,7 @@ from fgrad.core.primitive import ZERO, instantiate
 from fgrad.extend import ExtendedElementwise
 from fgrad.primitives.rounding import conj
 from fgrad.primitives.shape import reshape, transpose
+from fgrad.testing.points import random_like
 
 __all__ = ["Fault", "Planted", "Seen", "planted", "possible_faults"]
 
@@ -107,7 +108,8 @@ class Planted:
         """Notes whether the fault makes a difference."""
         self.ran = True
         for x, y in zip(right, wrong, strict=True):
-            unknown = type(x) is Tracer or type(y) is Tracer or (x is ZERO) != (y is ZERO)
+            x, y = _value(x), _value(y)
+            unknown = x is None or y is None or (x is ZERO) != (y is ZERO)
             if unknown or (x is not ZERO and not np.array_equal(x, y, equal_nan=True)):
                 self.changed = True
 
@@ -124,7 +126,13 @@ class Planted:
             if not self.concerns("jvp"):
                 return outs, tangents
             found = self._pushed(rule, places, xs, ts, outs, tangents)
-            self.compare(tangents, found)
+            known, along = [_value(x) for x in xs], [_any_value(t, x) for t, x in zip(ts, xs, strict=True)]
+            if any(type(t) is Tracer for t in ts) and all(x is not None for x in known):
+                # The tangents are being recorded. What the fault does is seen along others.
+                right = rule(known, along)
+                self.compare(right[1], self._pushed(rule, places, known, along, *right))
+            else:
+                self.compare(tangents, found)
             return outs, found
 
         return wrong
@@ -169,7 +177,14 @@ class Planted:
             def wrong_bwd(*values: Any) -> list[Array]:
                 right = bwd(*values)
                 found = self._pulled(bwd, places, call.avals, values, len(res), outs, right)
-                self.compare(right, found)
+                known = [_value(x) for x in values[: len(res)]]
+                cts = [_any_value(ct, y) for ct, y in zip(values[len(res) :], outs, strict=True)]
+                if any(type(ct) is Tracer for ct in values[len(res) :]) and all(x is not None for x in known):
+                    given = [*known, *cts]
+                    probed = bwd(*given)
+                    self.compare(probed, self._pulled(bwd, places, call.avals, given, len(res), outs, probed))
+                else:
+                    self.compare(right, found)
                 return found
 
             wrong_bwd.__dict__.update(bwd.__dict__)
@@ -255,6 +270,18 @@ def planted(f: Any, fault: Fault | None) -> Iterator[Planted]:
             yield plant
         finally:
             made.rules = rules
+
+
+def _value(x: Any) -> Any:
+    """The value of what may be traced; `None` if it has none yet."""
+    return x.concrete if type(x) is Tracer else x
+
+
+def _any_value(t: Any, x: Array) -> Any:
+    """A tangent or cotangent of the type of `x`, in place of one that is being recorded."""
+    if type(t) is not Tracer:
+        return t
+    return random_like(np.random.default_rng(0), x) if is_inexact(aval_of(x).dtype) else ZERO
 
 
 def _transposed(t: Array) -> Array:

@@ -186,7 +186,7 @@ def _failure(check: Callable[[], Any]) -> str | None:
         raise
     except BaseException as error:  # noqa: BLE001 - a check may fail in any way, and pytest's errors are no Exceptions
         kind = "" if isinstance(error, CheckError) else f"{type(error).__name__}: "
-        text = f"{kind}{error}".splitlines()[0].removesuffix(": ")
+        text = f"{kind}{str(error).strip()}".splitlines()[0].removesuffix(": ")
         return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
     if result is False or (isinstance(result, int) and not isinstance(result, bool) and result != 0):
         return f"returned {result!r}"

@@ -156,7 +156,7 @@ class Point:
         with np.errstate(all="ignore"):
             leaves = flatten(jvp(self.f, self.args, self.tangent_tree(ts))[1])[0]
         for i in self.moving:
-            self._need_finite(leaves[i], f"the tangent of {self.out_place(i)}")
+            self.need_finite(leaves[i], f"the tangent of {self.out_place(i)}")
         return [leaves[i] for i in self.moving]
 
     def pull(self, cts: Sequence[Array]) -> list[Array]:
@@ -164,10 +164,15 @@ class Point:
         with np.errstate(all="ignore"):
             found = flatten(vjp(self.f, *self.args)[1](self.cotangent_tree(cts)))[0]
         for i in self.moved:
-            self._need_finite(found[i], f"the cotangent of {self.arg_place(i)}")
+            self.need_finite(found[i], f"the cotangent of {self.arg_place(i)}")
         return found
 
-    def _need_finite(self, t: Array, what: str) -> None:
+    def need_finite(self, t: Array, what: str) -> None:
+        """Refuses a derivative that is not finite, though the function is.
+
+        Raises:
+            CheckError: an element is NaN or infinite; says which.
+        """
         strange = np.argwhere(~np.isfinite(np.atleast_1d(t)))
         if len(strange):
             place = tuple(int(k) for k in strange[0])[: np.ndim(t)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import random
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -15,7 +14,6 @@ from fgrad.core.aval import is_inexact
 from fgrad.core.interpreter import Tracer
 from fgrad.errors import public
 from fgrad.testing.points import Point, random_state
-from fgrad.tree.table import describe
 
 __all__ = ["check_pure"]
 
@@ -49,32 +47,24 @@ def check_pure(f: Callable[..., Any], *args: Any) -> None:
     Traceback (most recent call last):
         ...
     fgrad.errors.CheckError: check_pure of `remembering`: the function is not pure: a call changes `calls`, a global.
-      it was [], and is [1] after one call
+      it was [], and is [1, 1] after two calls
       return what is to be kept, or pass it as an argument.
     """
     before, generators = dict(_surroundings(f)), random_state()
     marks, shown = {k: _mark(v) for k, v in before.items()}, {k: f"{v!r:.60}" for k, v in before.items()}
-    state = random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002 - the one that functions draw from
-    f(*args)
-    first = Point.__new__(Point)
-    first.check, first.name = "check_pure", getattr(f, "__name__", type(f).__name__)
-    after = dict(_surroundings(f))
-    for place, value in after.items():
-        if place not in marks or _mark(value) == marks[place]:
-            continue
-        raise first.failure(
-            f"the function is not pure: a call changes {place}.",
-            f"it was {shown[place]}, and is {value!r:.60} after one call",
-            "return what is to be kept, or pass it as an argument.",
-        )
+    point = Point(f, args, "check_pure")
+    for place, value in _surroundings(f):
+        if place in marks and _mark(value) != marks[place]:
+            raise point.failure(
+                f"the function is not pure: a call changes {place}.",
+                f"it was {shown[place]}, and is {value!r:.60} after two calls",
+                "return what is to be kept, or pass it as an argument.",
+            )
     if random_state() != generators:
-        random.setstate(state[0])
-        np.random.set_state(state[1])  # noqa: NPY002
-        raise first.failure(
+        raise point.failure(
             "the function is not pure: it draws from the global random generator.",
             "make the numbers, or a key of fgrad.random, an argument.",
         )
-    point = Point(f, args, "check_pure")
     if point.moved and point.moving:
         with np.errstate(all="ignore"):
             jvp(f, point.args, point.tangent_tree(point.direction(np.random.default_rng(0))))
@@ -83,7 +73,7 @@ def check_pure(f: Callable[..., Any], *args: Any) -> None:
             if kept is not None:
                 raise point.failure(
                     f"the function is not pure: it keeps a traced value in {place}.",
-                    f"there is {describe(kept)}, which means nothing after the call that made it",
+                    f"there is a traced {kept.aval}, which means nothing after the call that made it",
                     "return what is to be kept.",
                 )
 

@@ -80,10 +80,14 @@ def _check_symmetry(point: Point, rtol: float | None) -> None:
         "reverse over forward": _reverse_over_forward,
         "reverse over reverse": _reverse_over_reverse,
     }
-    products = {name: of_moved(point, way(point, cts, t)) for name, way in ways.items()}
-    for name, way in ways.items():
-        one, terms = dot(of_moved(point, u), products[name])
-        other, more = dot(of_moved(point, t), of_moved(point, way(point, cts, u)))
+    with np.errstate(all="ignore"):
+        products = {name: of_moved(point, way(point, cts, t)) for name, way in ways.items()}
+        others = {name: of_moved(point, way(point, cts, u)) for name, way in ways.items()}
+    for name, product in products.items():
+        for j, part in enumerate(product):
+            point.need_finite(part, f"H·t, by {name} mode, of {at_argument(point)(j)}")
+        one, terms = dot(of_moved(point, u), product)
+        other, more = dot(of_moved(point, t), others[name])
         scale = (terms + more) + sizes(t, u, cts) ** 2
         try:
             pair = [np.asarray(one)], [np.asarray(other)]

