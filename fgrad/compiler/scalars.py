@@ -14,6 +14,7 @@ from fgrad.core.jaxpr import Atom, Equation, Literal
 __all__ = ["scalar_expression"]
 
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+_ORDERS = {"lt", "le", "gt", "ge"}
 
 
 def scalar_expression(eqn: Equation, operands: Sequence[str]) -> str | None:
@@ -31,6 +32,8 @@ def scalar_expression(eqn: Equation, operands: Sequence[str]) -> str | None:
         return _choice(avals, eqn.outvars[0].aval, operands)
     if any(a.dtype.kind == "b" for a in avals):
         return None  # True + True is True to NumPy
+    if name in _ORDERS and any(a.dtype.kind == "c" for a in avals):
+        return None  # Python's complex numbers are not ordered
     if name in _SYMBOLS:
         return f"{operands[0]} {_SYMBOLS[name]} {operands[1]}"
     if name == "neg":

@@ -24,7 +24,7 @@ from fgrad.compiler.source import Source
 from fgrad.core.jaxpr import ClosedJaxpr, Jaxpr
 from fgrad.core.primitive import Primitive
 
-__all__ = ["compile_shared"]
+__all__ = ["compile_shared", "forget"]
 
 _KEPT = 256
 
@@ -61,6 +61,12 @@ class _Known(NamedTuple):
 
 _known: OrderedDict[Hashable, _Known] = OrderedDict()
 _lock = Lock()
+
+
+def forget() -> None:
+    """Drops the programs that are remembered, as when a rule of a primitive is replaced."""
+    with _lock:
+        _known.clear()
 
 
 def compile_shared(closed: ClosedJaxpr, name: str, arguments: Sequence[str]) -> Compiled:

@@ -31,6 +31,7 @@ __all__ = [
     "block",
     "feed",
     "flat_tree",
+    "forget",
     "ignoring",
     "intern",
     "own",
@@ -44,6 +45,12 @@ __all__ = [
 _KEPT = 512  # programs remembered; they hold no arrays of the user's
 _programs: OrderedDict[Hashable, ClosedJaxpr] = OrderedDict()
 _lock = Lock()
+
+
+def forget() -> None:
+    """Drops the programs that are remembered, as when a rule of a primitive is replaced."""
+    with _lock:
+        _programs.clear()
 
 
 class BodyPrimitive(Primitive):

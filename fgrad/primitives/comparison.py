@@ -165,22 +165,26 @@ class Lcm(Predicate):
     impl, samples = np.lcm, integers(0, 99, 2)
 
 
+def _special(rng: np.random.Generator) -> Any:
+    return rng.choice([1.0, np.inf, -np.inf, np.nan], (2, 3))
+
+
 class IsFinite(Predicate):
     """`is_finite(x)`: neither infinite nor NaN."""
 
-    impl, samples = np.isfinite, floats(-3, 3, hard=(np.inf, np.nan))
+    impl, samples = np.isfinite, (*floats(-3, 3, hard=(np.inf, np.nan)), Sample(_special))
 
 
 class IsNan(Predicate):
     """`is_nan(x)`: not a number."""
 
-    impl, samples = np.isnan, floats(-3, 3, hard=(np.inf, np.nan))
+    impl, samples = np.isnan, (*floats(-3, 3, hard=(np.inf, np.nan)), Sample(_special))
 
 
 class IsInf(Predicate):
     """`is_inf(x)`: infinite."""
 
-    impl, samples = np.isinf, floats(-3, 3, hard=(np.inf, np.nan))
+    impl, samples = np.isinf, (*floats(-3, 3, hard=(np.inf, np.nan)), Sample(_special))
 
 
 class Signbit(Predicate):

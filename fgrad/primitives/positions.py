@@ -27,6 +27,7 @@ class FirstNonzeros(NonDifferentiable):
 
     samples = (
         Sample(np.array([0, 1, 0, 2]), size=3),
+        Sample(lambda rng: rng.integers(0, 2, (2, 4)), size=3),
         Sample(np.array([[True, False, True], [False, False, True]]), size=2),
         Sample(np.zeros((2, 0)), size=2),
     )

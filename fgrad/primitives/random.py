@@ -134,6 +134,7 @@ class RandomSeed(Draw):
     samples = (
         Sample(np.int64(0)),
         Sample(np.int64(-1)),
+        Sample(lambda rng: rng.integers(0, 99, (2,))),
         Sample(np.arange(4, dtype=np.uint8)),
         Sample(np.zeros((0,), np.int64)),
     )

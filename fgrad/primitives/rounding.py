@@ -83,25 +83,25 @@ class Sign(Predicate):
 class Floor(Predicate):
     """`floor(x)`: the largest integer not above x."""
 
-    impl, samples = np.floor, floats(0.1, 0.9, hard=(-1.5, 2.5))
+    impl, samples = np.floor, (*floats(0.1, 0.9, hard=(-1.5, 2.5)), Sample(draw(-3, 3, (2, 3))))
 
 
 class Ceil(Predicate):
     """`ceil(x)`: the smallest integer not below x."""
 
-    impl, samples = np.ceil, floats(0.1, 0.9, hard=(-1.5, 2.5))
+    impl, samples = np.ceil, (*floats(0.1, 0.9, hard=(-1.5, 2.5)), Sample(draw(-3, 3, (2, 3))))
 
 
 class Trunc(Predicate):
     """`trunc(x)`: x without its fraction."""
 
-    impl, samples = np.trunc, floats(0.1, 0.9, hard=(-1.5, 2.5))
+    impl, samples = np.trunc, (*floats(0.1, 0.9, hard=(-1.5, 2.5)), Sample(draw(-3, 3, (2, 3))))
 
 
 class Rint(Predicate):
     """`rint(x)`: the nearest integer, ties to even."""
 
-    impl, samples = np.rint, floats(0.1, 0.4, hard=(-1.2, 2.2))
+    impl, samples = np.rint, (*floats(0.1, 0.4, hard=(-1.2, 2.2)), Sample(draw(-3, 3, (2, 3))))
 
 
 class FloorDivide(Predicate):

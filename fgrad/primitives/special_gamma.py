@@ -53,7 +53,7 @@ class Loggamma(Special):
 class Gammasgn(Special):
     """`gammasgn(x)`: the sign of Γ(x)."""
 
-    function, samples = "gammasgn", floats(0.5, 4, hard=(-0.5, -1.3, 12.0))
+    function, samples = "gammasgn", (*floats(0.5, 4, hard=(-0.5, -1.3, 12.0)), Sample(draw(-1.9, -0.1, (2, 3))))
 
     def jvp(self, out: Array, xs: Sequence[Array], ts: Sequence[Any]) -> Zero:
         return ZERO

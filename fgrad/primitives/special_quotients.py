@@ -183,7 +183,7 @@ def dawson_derivative(out: Any, x: Any, order: int) -> Any:
             term = term * ((2 * k + 2 + order) * (2 * k + 1 + order) / ((4 * k + 4) * x * x))
         return total
 
-    return _chosen(np.abs(x) < 6.3 + order / 2, direct, asymptotic, out, x)
+    return _chosen(np.abs(x) < 6.3 + order / 6, direct, asymptotic, out, x)
 
 
 def scaled_bessel_derivative(function: Callable[[int, Any], Any], x: Any, n: int, order: int, sign: int) -> Any:

@@ -21,6 +21,9 @@ from fgrad.control.effects import tap
 from fgrad.control.scan import scan
 from fgrad.control.while_loop import while_loop
 from fgrad.core.aval import Array
+from fgrad.primitives.linalg_singular import svd
+from fgrad.primitives.linalg_spectra import eigh
+from fgrad.primitives.rounding import conj
 
 __all__ = ["EXEMPT", "examples"]
 
@@ -132,9 +135,7 @@ def _implicit(x: Array, y: Array) -> Array:
             guess = guess - value / slope
         return guess
 
-    return custom_root(
-        lambda v: v * v * v + x * v - y, np.ones(np.shape(x)), solve, lambda g, b: b / g(np.ones_like(b))
-    )
+    return custom_root(lambda v: v * v * v + x * v - y, np.ones_like(x), solve, lambda g, b: b / g(np.ones_like(b)))
 
 
 _CALLS: dict[str, Callable[[], Callable[..., Any]]] = {
@@ -157,8 +158,24 @@ _CALLS: dict[str, Callable[[], Callable[..., Any]]] = {
 }
 
 
+def _spectral(x: Array) -> list[Array]:
+    w, v = eigh(x + conj(x.T), lower=True)
+    return [w, (v * np.sin(w)) @ conj(v.T)]
+
+
+def _singular(x: Array) -> list[Array]:
+    u, s, vh = svd(x, full=False)
+    return [s, (u * np.sin(s)) @ vh]
+
+
+_INVARIANT: dict[str, Callable[..., list[Array]]] = {"eigh": _spectral, "svd": _singular}
+"""What does not depend on the phases of complex vectors, which are not determined."""
+
+
 def examples(name: str, rng: np.random.Generator) -> Iterator[Example]:
     """Functions that apply the named primitive, with arguments."""
+    if name in _INVARIANT:
+        yield _INVARIANT[name], [rng.uniform(0.5, 2, (3, 3)) + 1j * rng.uniform(0.5, 2, (3, 3))]
     make = _CALLS.get(name)
     if make is None:
         return
@@ -171,3 +188,4 @@ def examples(name: str, rng: np.random.Generator) -> Iterator[Example]:
     yield flat, [rng.uniform(0.5, 2, (2, 3)), rng.uniform(0.5, 2, (2, 3))]
     yield flat, [np.float64(rng.uniform(0.5, 2)), np.float64(rng.uniform(0.5, 2))]
     yield flat, [rng.uniform(0.5, 2, (0,)), rng.uniform(0.5, 2, (0,))]
+    yield flat, [rng.uniform(0.5, 2, (2,)) * (1 + 0.5j), rng.uniform(0.5, 2, (2,)) * (1 - 0.25j)]

@@ -7,13 +7,18 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.exceptions import ComplexWarning
 
+import fgrad.compiler
 import fgrad.control.checkpoint_name
 import fgrad.debug
 import fgrad.implicit
@@ -23,10 +28,10 @@ import fgrad.numpy.linalg
 import fgrad.primitives.operators
 import fgrad.random
 import fgrad.scipy.linalg
-import fgrad.scipy.special  # noqa: F401 - with these, every primitive is declared
+import fgrad.scipy.special  # with these, every primitive is declared
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.primitive import Primitive, Sample, registry
-from fgrad.errors import CheckError
+from fgrad.errors import CheckError, FgradError
 from fgrad.primitives.elementwise import Elementwise
 from fgrad.primitives.shape import copy
 from fgrad.testing.calls import EXEMPT, examples
@@ -38,6 +43,7 @@ from fgrad.testing.rules import (
     check_batch,
     check_compiled,
     check_direct_transpose,
+    check_jet,
     check_tangent,
     check_types,
     first_derivatives,
@@ -47,9 +53,12 @@ from fgrad.testing.rules import (
     subsets,
 )
 
-__all__ = ["EXEMPT", "Report", "check_primitive", "walk"]
+__all__ = ["EXEMPT", "Report", "check_primitive", "every_primitive", "walk"]
 
 _ROWS = 3
+_ORDER = 3
+_EXPENSIVE = {"betainc": 2}
+"""Primitives whose derivatives by parameters are series of their own, expanded to a lower order."""
 
 DECLARED_CONSTANT = {
     "nextafter": "the distance between neighbouring numbers is not part of the mathematics",
@@ -64,6 +73,14 @@ SATURATING = {
 """Element-wise primitives whose derivative is right relative to the largest element only, and why."""
 
 
+_PHASES = (
+    "complex vectors are determined up to phases, which NumPy chooses: its tests hold what does not depend on them"
+)
+
+REAL = {"eigh": _PHASES, "svd": _PHASES}
+"""Primitives that accept complex numbers, but whose derivatives for them are not defined, and why."""
+
+
 class Report(NamedTuple):
     """What the walk found of a primitive whose rules hold.
 
@@ -72,12 +89,14 @@ class Report(NamedTuple):
         cases: at how many arguments its rules were checked.
         judged: how many numbers were held against a numerical derivative.
         skipped: how many could not be, because there is a jump or an infinite slope.
+        complex: at how many of the cases there are complex numbers.
     """
 
     name: str
     cases: int
     judged: int
     skipped: int
+    complex: int
 
 
 class _Case(NamedTuple):
@@ -96,6 +115,18 @@ class _Case(NamedTuple):
     xs: list[Array]
     draw: Callable[[], list[Array]]
     elementwise: bool
+
+
+def every_primitive() -> list[Primitive]:
+    """All primitives of fgrad, by name; those of rooms that are imported late are declared now.
+
+    >>> len(every_primitive()) > 200
+    True
+    """
+    for room in (fgrad.primitives, fgrad.control, fgrad.compiler):
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
+    return [registry[name] for name in sorted(registry)]
 
 
 def walk(primitives: Iterable[Primitive] | None = None) -> list[Report]:
@@ -140,9 +171,10 @@ def check_primitive(primitive: Primitive, rng: np.random.Generator | None = None
         CheckError: a rule is missing or wrong, or no sample is declared; says which, and in which file it belongs.
     """
     rng = rng or np.random.default_rng(zlib.crc32(primitive.name.encode()))
-    tally, count, differentiable = Tally(), 0, False
+    tally, count, complexes, differentiable = Tally(), 0, 0, False
     for case in _cases(primitive, rng):
         count += 1
+        complexes += _is_complex(case.xs)
         for rule, check in _checks(primitive, case, rng, tally):
             try:
                 check()
@@ -155,7 +187,7 @@ def check_primitive(primitive: Primitive, rng: np.random.Generator | None = None
         raise _failure(primitive, "samples", "none is declared", None)
     if differentiable and not tally.judged and primitive.name not in DECLARED_CONSTANT:
         raise _failure(primitive, "samples", "at none of them could a derivative be judged", None)
-    return Report(primitive.name, count, tally.judged, tally.skipped)
+    return Report(primitive.name, count, tally.judged, tally.skipped, complexes)
 
 
 def _failure(primitive: Primitive, rule: str, where: str, error: Exception | None) -> CheckError:
@@ -168,11 +200,45 @@ def _failure(primitive: Primitive, rule: str, where: str, error: Exception | Non
 def _cases(primitive: Primitive, rng: np.random.Generator) -> Iterator[_Case]:
     for number, (f, xs) in enumerate(examples(primitive.name, rng)):
         yield _Case(f"example {number} ({_types(xs)})", f, xs, lambda xs=xs: [_scaled(x, rng) for x in xs], False)  # type: ignore[misc]
+    complexes = False
     for number, sample in enumerate(primitive.samples):
-        yield from _sample_cases(primitive, number, sample, rng)
+        case = _sample_case(primitive, number, sample, rng)
+        complexes |= _is_complex(case.xs)
+        yield case
+    if not complexes and primitive.name not in REAL:
+        yield from _complex_cases(primitive, rng)
 
 
-def _sample_cases(primitive: Primitive, number: int, sample: Sample, rng: np.random.Generator) -> Iterator[_Case]:
+def _is_complex(xs: Sequence[Array]) -> bool:
+    return any(np.asarray(x).dtype.kind == "c" for x in xs)
+
+
+def _complex_cases(primitive: Primitive, rng: np.random.Generator) -> Iterator[_Case]:
+    """The samples of a primitive with complex numbers for real ones, where it accepts them."""
+    for number, sample in enumerate(primitive.samples):
+        turned = Sample(*[_turned(x) for x in sample.args], **sample.params)
+        case = _sample_case(primitive, number, turned, rng)
+        if not _is_complex(case.xs):
+            continue
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings(action="error", category=ComplexWarning):
+                case.f(*case.xs)
+        except (FgradError, TypeError, ComplexWarning):
+            return
+        yield case
+
+
+def _turned(given: Any) -> Callable[[np.random.Generator], Array]:
+    """Complex numbers around those of a real argument, of about the same magnitude."""
+
+    def sample(rng: np.random.Generator) -> Array:
+        x = np.asarray(given(rng) if callable(given) else given)
+        return x * (1 + 0.25j * rng.uniform(0.5, 1, x.shape)) if x.dtype == np.float64 else x
+
+    return sample
+
+
+def _sample_case(primitive: Primitive, number: int, sample: Sample, rng: np.random.Generator) -> _Case:
     def f(*xs: Array) -> list[Array]:
         out = primitive.bind(*xs, **sample.params)
         return list(out) if primitive.multiple else [out]
@@ -188,7 +254,7 @@ def _sample_cases(primitive: Primitive, number: int, sample: Sample, rng: np.ran
 
     xs = [np.asarray(x)[()] for x in sample.draw(rng)]
     given = f", {', '.join(f'{k}={v!r}' for k, v in sample.params.items())}" if sample.params else ""
-    yield _Case(f"sample {number} ({_types(xs)}{given})", f, xs, draw, elementwise)
+    return _Case(f"sample {number} ({_types(xs)}{given})", f, xs, draw, elementwise)
 
 
 def _types(xs: Sequence[Array]) -> str:
@@ -258,6 +324,8 @@ def _derivative_checks(
         yield f"second derivative (jvp of {name})", tangent
         yield f"second derivative (vjp of {name})", quietly(lambda d=derivative: check_adjoint(d, given, rng))
         yield f"lower ({name})", lambda d=derivative: check_compiled(d, [given])  # type: ignore[misc]
+    order = _EXPENSIVE.get(primitive.name, _ORDER)
+    yield "jet", np.errstate(all="ignore")(lambda: check_jet(case.f, case.xs, np.random.default_rng(1), order))
 
 
 def _check_batches(case: _Case, rng: np.random.Generator) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from math import factorial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fgrad.api.linear import jvp as along_line
 from fgrad.compiler.compiled import compile_jaxpr
 from fgrad.core.aval import Array, aval_of, is_inexact
 from fgrad.core.checker import check_jaxpr
-from fgrad.core.primitive import instantiate
+from fgrad.core.primitive import ZERO, instantiate
 from fgrad.errors import CheckError
 from fgrad.primitives.shape import move_axis
 from fgrad.testing.compare import judge, rounding, unequal, worst
 from fgrad.testing.points import dot, random_like, typical_size
 from fgrad.testing.references import directional_derivative
 from fgrad.transforms.batch import batch
+from fgrad.transforms.jet import jet
 from fgrad.transforms.jvp import jvp, linearize, record_linear
 from fgrad.transforms.stage import trace
 from fgrad.transforms.transpose import transpose
@@ -29,6 +32,7 @@ __all__ = [
     "check_batch",
     "check_compiled",
     "check_direct_transpose",
+    "check_jet",
     "check_tangent",
     "check_types",
     "first_derivatives",
@@ -209,9 +213,10 @@ def check_direct_transpose(f: Flat, xs: Sequence[Array], rng: np.random.Generato
 
 
 def _is_linear(f: Flat, xs: Sequence[Array], rng: np.random.Generator) -> bool:
-    """Whether f(a·x + b·y) = a·f(x) + b·f(y) for some random x and y, and a and b of either sign."""
-    for a, b in ((0.75, -1.5), (-2.0, 0.5), (0.0, 0.0)):
-        ts, us = ([random_like(rng, x) for x in xs] for _ in range(2))
+    """Whether f(a·x + b·y) = a·f(x) + b·f(y) for some random x and y, and a and b of either sign, also far away."""
+    for a, b in ((0.75, -1.5), (-2.0, 0.5), (0.0, 0.0), (8.0, -8.0)):
+        if a < 1:
+            ts, us = ([random_like(rng, x) for x in xs] for _ in range(2))
         both = [np.asarray(a * t + b * u).astype(t.dtype)[()] for t, u in zip(ts, us, strict=True)]
         with np.errstate(all="ignore"):
             try:
@@ -244,6 +249,45 @@ def first_derivatives(f: Flat, xs: Sequence[Array], rng: np.random.Generator) ->
 
 def _typed(t: Array, x: Array) -> Array:
     return np.asarray(t).astype(aval_of(x).dtype)[()]
+
+
+def check_jet(f: Flat, xs: Sequence[Array], rng: np.random.Generator, order: int) -> None:
+    """Taylor coefficients along a curve through the arguments, against nested forward mode."""
+    moving = inexact_positions(xs)
+    curve: list[Any] = [[random_like(rng, x) for _ in range(order)] if i in moving else ZERO for i, x in enumerate(xs)]
+    outs, found = jet(f, order, xs, curve)
+
+    def along(s: Any) -> list[Array]:
+        return f(*[x if terms is ZERO else _at(x, terms, s) for x, terms in zip(xs, curve, strict=True)])
+
+    derivative: Callable[[Any], list[Array]] = along
+    for k in range(1, order + 1):
+        derivative = _slope(derivative)
+        expected = derivative(0.0)
+        for i, y in enumerate(outs):
+            if is_inexact(aval_of(y).dtype):
+                term = instantiate(ZERO if found[i] is ZERO else found[i][k - 1], y)  # type: ignore[index]
+                _same_types(f"coefficient {k} of result", [y], [term])
+                _same_where_finite(f"coefficient {k} of result {i}", np.asarray(expected[i]) / factorial(k), term)
+
+
+def _at(x: Array, terms: Sequence[Array], s: Any) -> Any:
+    for k, term in enumerate(terms, 1):
+        x = x + term * s**k
+    return x
+
+
+def _slope(f: Callable[[Any], list[Array]]) -> Callable[[Any], list[Array]]:
+    return lambda s: along_line(f, (s,), (1.0,))[1]
+
+
+def _same_where_finite(what: str, expected: Array, got: Array) -> None:
+    """Where a slope is infinite there is nothing to compare with."""
+    known = np.isfinite(expected)
+    expected, got = np.where(known, expected, 0), np.where(known, got, 0)
+    difference = worst(expected, got, 1e-7 * np.abs(expected) + 1e-9 * max(1.0, np.abs(expected).max(initial=0.0)))
+    if difference is not None:
+        raise CheckError(f"{what}{difference}")
 
 
 def check_batch(f: Flat, rows: Sequence[Sequence[Array]], mapped: Sequence[int], axes: Sequence[int]) -> None:

@@ -177,3 +177,9 @@ def test_many_arguments_and_results() -> None:
     outs = fgrad.jit(lambda xs: [x * 2.0 for x in xs])(xs)
     assert outs == [2.0 * i for i in range(300)]
     assert fgrad.jit(lambda xs: ())(xs) == ()
+
+
+@pytest.mark.parametrize("ufunc", [np.greater, np.greater_equal, np.less, np.less_equal])
+@pytest.mark.parametrize(("x", "y"), [(1j, 2j), (1 + 2j, 1 + 1j), (np.complex128(3), 2j)])
+def test_complex_numbers_are_ordered_as_numpy_orders_them(ufunc: Any, x: Any, y: Any) -> None:
+    assert fgrad.jit(ufunc)(x, y) == ufunc(x, y)

@@ -344,3 +344,13 @@ def test_taylor_series() -> None:
     out, terms = fgrad.jet(fsp.gamma, (1.5,), ((1.0, 0.0, 0.0),))
     for order, term in enumerate([out, *terms]):
         assert float(term) == pytest.approx(float(mp.diff(mp.gamma, 1.5, order)), rel=1e-12)
+
+
+@pytest.mark.parametrize("x", [-8.0, 7.1, 8.4])
+def test_high_derivatives_of_dawsn_where_its_asymptotic_series_begins(x: float) -> None:
+    found, order = fgrad.scipy.special.dawsn, 4
+    for _ in range(order):
+        found = fgrad.grad(found)
+    with mp.workdps(60):
+        exact = float(mp.diff(dawson, mp.mpf(x), order))
+    assert found(x) == pytest.approx(exact, rel=1e-13)

@@ -15,58 +15,18 @@ import pytest
 
 import fgrad
 from fgrad.core import ZERO, check_jaxpr, registry
-from fgrad.core.aval import aval_of, is_inexact
-from fgrad.core.primitive import Primitive
+from fgrad.core.aval import aval_of
 from fgrad.primitives.coefficients import Slopes, convolution, half_square, power, square_term
 from fgrad.primitives.trigonometric import sin, tan
-from fgrad.testing.calls import EXEMPT, examples
 from fgrad.transforms.jet import jet, jet_jaxpr
 from fgrad.transforms.series import Expand, LazySeries, solve
 from fgrad.transforms.stage import trace
-from tests.transforms.curves import directions, nested, nested_derivatives
+from tests.transforms.curves import nested, nested_derivatives
 
 for room in ("primitives", "control"):
     package = importlib.import_module(f"fgrad.{room}")
     for module in pkgutil.iter_modules(package.__path__, f"fgrad.{room}."):
         importlib.import_module(module.name)
-
-ORDER = 3
-SLOW = {"betainc": 2}
-"""Primitives whose derivatives by parameters are expensive series of their own, tried to a lower order."""
-
-
-def cases(primitive: Primitive, rng: np.random.Generator) -> Any:
-    """Functions that apply a primitive, with arguments: at every sample, and at every example of a program."""
-    for sample in primitive.samples:
-
-        def apply(*xs: Any, params: Any = sample.params) -> list[Any]:
-            out = primitive.bind(*xs, **params)
-            return list(out) if primitive.multiple else [out]
-
-        yield apply, [np.asarray(x)[()] for x in sample.draw(rng)]
-    yield from examples(primitive.name, rng)
-
-
-@pytest.mark.parametrize("name", [name for name in sorted(registry) if name not in EXEMPT])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_every_primitive_at_every_sample(name: str) -> None:
-    rng, order = np.random.default_rng(1), SLOW.get(name, ORDER)
-    for f, xs in cases(registry[name], rng):
-        series = directions(xs, order, rng)
-        outs, found = fgrad.jet(f, tuple(xs), tuple(series))
-        if all(terms is None for terms in series):
-            continue
-        expected = nested_derivatives(f, xs, series, order)
-        for i, y in enumerate(outs):
-            if not is_inexact(aval_of(y).dtype):
-                continue
-            for k, term in enumerate(found[i], 1):
-                assert (np.shape(term), np.asarray(term).dtype) == (np.shape(y), np.asarray(y).dtype)
-                want = np.asarray(expected[k][i])
-                known = np.isfinite(want)  # an infinite slope is no reference
-                scale = max(1.0, float(np.abs(want[known]).max(initial=0)))
-                np.testing.assert_allclose(np.asarray(term)[known], want[known], rtol=1e-7, atol=1e-9 * scale)
-
 
 REFERENCES: dict[str, tuple[Any, Any, float]] = {
     "exp": (np.exp, mpmath.exp, 0.7),
