@@ -11,7 +11,7 @@ from fgrad.core.primitive import Primitive
 from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.families import shape_of
 from fgrad.primitives.shape import reshape
-from fgrad.transforms.blocks import Block, boxed, free, ordered, sides, weighed
+from fgrad.transforms.blocks import Block, boxed, free, is_plain, ordered, sides, weighed
 
 __all__ = ["product"]
 
@@ -32,7 +32,7 @@ def product(primitive: Primitive, operands: list[Any], avals: list[ShapedArray],
 def _times(block: Block, w: Array, pairs: Pairs, behind: bool) -> Block:
     """One block times an array, or, where it stands `behind`, an array times the block."""
     w = boxed(w, block, pairs)
-    if set(block.along) == {None}:
+    if is_plain(block) and block.along:
         if not pairs and block.weights is None and shape_of(w):
             return _outer(block, w, behind)
         if pairs and block.weights is not None and _may_wait(block, w, pairs):

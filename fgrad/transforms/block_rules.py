@@ -22,7 +22,7 @@ from fgrad.primitives.rounding import conj, imag, real
 from fgrad.primitives.scattering import scatter_add
 from fgrad.primitives.shape import broadcast_to, convert_element_type, copy, reduce_sum, reshape, transpose
 from fgrad.transforms.block_products import product
-from fgrad.transforms.blocks import Block, boxed, cut_axis, dense, free, ordered, sides, weighed
+from fgrad.transforms.blocks import Block, boxed, cut_axis, dense, free, is_plain, ordered, sides, weighed
 
 __all__ = ["BlockRule", "block_rules", "combined", "keep_weights"]
 
@@ -34,7 +34,7 @@ def combined(blocks: Sequence[Block]) -> list[Block]:
     """The same sum, in which no two blocks have the same place."""
     found: dict[Any, Block] = {}
     for block in blocks:
-        if block.weights is None and all(axis is None for axis in block.along):
+        if block.weights is None and is_plain(block):
             block = dense(block)
         place = (*block[:-2], shape_of(block.x), id(block.weights))
         found[place] = block._replace(x=found[place].x + block.x) if place in found else block
@@ -68,7 +68,7 @@ def _factor(primitive: Primitive, operands: list[Any], avals: list[ShapedArray],
     axes = [(i, i + skip) for i, n in enumerate(w_shape) if n != 1 and padded[i + skip] != 1]
     found = []
     for block in blocks:
-        late = avals[at].dtype == out.dtype == avals[1 - at].dtype and set(block.along) == {None}
+        late = avals[at].dtype == out.dtype == avals[1 - at].dtype and is_plain(block)
         if block.weights is not None and (old != out.shape or not late):
             block = weighed(block)
         block = _widened(block, old, out.shape)

@@ -20,7 +20,19 @@ from fgrad.primitives.joining import concatenate
 from fgrad.primitives.scattering import scatter_add
 from fgrad.primitives.shape import broadcast_to, reshape, transpose
 
-__all__ = ["Block", "boxed", "cut_axis", "dense", "free", "ordered", "sides", "total", "unit_blocks", "weighed"]
+__all__ = [
+    "Block",
+    "boxed",
+    "cut_axis",
+    "dense",
+    "free",
+    "is_plain",
+    "ordered",
+    "sides",
+    "total",
+    "unit_blocks",
+    "weighed",
+]
 
 
 class Block(NamedTuple):
@@ -104,7 +116,7 @@ def dense(block: Block, at: int | None = None) -> Block:
     """
     if at is not None and at not in block.along:
         return block
-    if _is_plain(block):
+    if is_plain(block):
         if len(block.counts) == 1:
             return block
         x = reshape(block.x, shape=(block.size, *sides(block)))
@@ -136,7 +148,7 @@ def _by_size(block: Block) -> tuple[bool, int]:
 
 def _joined(blocks: Sequence[Block], size: int, shape: tuple[int, ...]) -> tuple[Array, list[Block]]:
     """The array, as far as some blocks fill it that stand side by side, and the others; `None` where none do."""
-    boxes = [(block, (block.low, *block.starts), (block.size, *sides(block))) for block in blocks if _is_plain(block)]
+    boxes = [(block, (block.low, *block.starts), (block.size, *sides(block))) for block in blocks if is_plain(block)]
     whole = (size, *shape)
     for axis in range(len(whole)):
         across = [
@@ -156,9 +168,9 @@ def _joined(blocks: Sequence[Block], size: int, shape: tuple[int, ...]) -> tuple
     return None, list(blocks)
 
 
-def _is_plain(block: Block) -> bool:
+def is_plain(block: Block) -> bool:
     """Whether it is diagonal nowhere."""
-    return all([axis is None for axis in block.along])
+    return block.along.count(None) == len(block.along)
 
 
 def _address(block: Block, shape: tuple[int, ...]) -> tuple[Array, Key, list[Array]]:
@@ -167,7 +179,7 @@ def _address(block: Block, shape: tuple[int, ...]) -> tuple[Array, Key, list[Arr
         slice_entry(slice(start, start + n), whole)
         for start, n, whole in zip(block.starts, sides(block), shape[1:], strict=True)
     ]
-    if _is_plain(block):
+    if is_plain(block):
         rows = slice_entry(slice(block.low, block.low + block.size), shape[0])
         return dense(block).x, (rows, *box), []
     rank, before = len(block.counts), free(block)

@@ -17,11 +17,12 @@ from fgrad.core.interpreter import Tracer, lift
 from fgrad.core.primitive import Primitive
 from fgrad.primitives.contraction import dot_general
 from fgrad.primitives.elementwise import mul
+from fgrad.primitives.families import shape_of
 from fgrad.primitives.indexing import place
 from fgrad.primitives.shape import move_axis
 from fgrad.transforms.batch import Batch
 from fgrad.transforms.block_rules import block_rules, combined, keep_weights
-from fgrad.transforms.blocks import Block, sides, total, unit_blocks, weighed
+from fgrad.transforms.blocks import Block, is_plain, sides, total, unit_blocks, weighed
 
 __all__ = ["along_units"]
 
@@ -63,14 +64,18 @@ class Directions(Batch):
         """Whether something is placed in zeros, or multiplied so that there are more elements: that can wait."""
         if primitive is place:
             return len(states) == 1 and states[0][1] is not None
-        if len(states) != 2 or (states[0][1] is None) == (states[1][1] is None):
+        if primitive is not mul and primitive is not dot_general:
+            return False
+        (x, dim), (w, other) = states
+        if (dim is None) == (other is None):
             return False
         if primitive is dot_general:
             return not params["dimension_numbers"][0][0]
-        return primitive is mul and self.aval(states[states[0][1] is None]).shape != self._shape_of(states)
-
-    def _shape_of(self, states: list[Any]) -> tuple[int, ...]:
-        return np.broadcast_shapes(*[self.aval(state).shape for state in states])
+        if dim is None:
+            x, dim, w = w, other, x
+        shape, given = shape_of(w), shape_of(x)
+        given = given[:dim] + given[dim + 1 :]
+        return shape != () and shape != given and np.broadcast_shapes(shape, given) != given
 
     def _operand(self, state: Any, primitive: Primitive) -> Any:
         if type(state) is Blocks:
@@ -88,12 +93,14 @@ class Directions(Batch):
 
     def _settled(self, aval: ShapedArray, blocks: Sequence[Block]) -> Any:
         """A state for a sum of blocks: an ordinary one where they fill the array."""
+        if len(blocks) == 1 and not is_plain(blocks[0]):
+            return Blocks(aval, tuple(blocks))
         blocks = combined(blocks)
         if not blocks:
             return np.zeros(aval.shape, aval.dtype), None
         state = Blocks(aval, tuple(blocks))
         filled = all([block.weights is None for block in blocks])
-        filled = filled and all([axis is None for block in blocks for axis in block.along])
+        filled = filled and all(map(is_plain, blocks))
         filled = filled and all([sides(block) == aval.shape for block in blocks])
         filled = filled and sum([block.size for block in blocks]) == self.size
         return self.whole(state) if filled or len(blocks) > _MOST else state
