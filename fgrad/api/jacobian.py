@@ -23,6 +23,7 @@ from fgrad.api.linear import check_arguments, push
 from fgrad.core.aval import Array, ShapedArray, aval_of, is_inexact
 from fgrad.core.boundary import check_callable, flat_leaves, flat_outputs, function_name, place_of
 from fgrad.core.interpreter import Tracer
+from fgrad.core.modes import watched
 from fgrad.core.primitive import ZERO, instantiate
 from fgrad.errors import NonDifferentiableError, message, public
 from fgrad.primitives.comparison import eq
@@ -30,6 +31,7 @@ from fgrad.primitives.joining import concatenate
 from fgrad.primitives.shape import convert_element_type, move_axis, reshape
 from fgrad.transforms import jvp as forward
 from fgrad.transforms.batch import batch
+from fgrad.transforms.directions import along_units
 from fgrad.transforms.transpose import transpose
 from fgrad.tree import PyTreeDef, flatten
 
@@ -51,7 +53,8 @@ def jacfwd(
     """The Jacobian function of `fun`, column by column in forward mode: best where there are fewer inputs than outputs.
 
     For an input of shape `i` and an output of shape `o` the Jacobian has shape `o + i`. For pytrees it is the output's
-    tree, each leaf replaced by the input's tree.
+    tree, each leaf replaced by the input's tree. Entries for elements that never meet are zero, also where derivatives
+    are infinite, and are not computed (they are where `chunk_size` cuts the columns in pieces).
 
     Args:
         fun: any function of arrays.
@@ -309,8 +312,7 @@ def _columns(
         return [instantiate(t, y) for t, y in zip(tangents[: count()], values, strict=False)]
 
     def run(low: Array, size: int) -> list[Array]:
-        columns, dims = batch(column, size, _unit_rows(avals, low, size), [0] * len(avals), fun)
-        return [_directions(y, dim, size) for y, dim in zip(columns, dims, strict=True)]
+        return _along(column, avals, low, size, fun)
 
     table: list[_Blocks] = []
     for low, high, parts in in_pieces(run, sum(a.size for a in avals), chunk_size, "jacfwd", fun):
@@ -339,8 +341,7 @@ def _rows(
         return [instantiate(next(found), x) if m else instantiate(ZERO, x) for x, m in zip(xs, nz, strict=True)]
 
     def run(low: Array, size: int) -> list[Array]:
-        rows, dims = batch(pull, size, _unit_rows(avals, low, size), [0] * len(avals), fun)
-        return [_directions(y, dim, size) for y, dim in zip(rows, dims, strict=True)]
+        return _along(pull, avals, low, size, fun)
 
     columns = [_Blocks(avals, (), x.shape) for x in inputs]
     for low, high, parts in in_pieces(run, sum(a.size for a in avals), chunk_size, "jacrev", fun):
@@ -348,6 +349,15 @@ def _rows(
             blocks.add(part, low, high)
     found = [blocks.get() for blocks in columns]
     return outs, [[blocks[i] for blocks in found] for i in range(len(avals))]
+
+
+def _along(f: Callable[..., list[Array]], avals: Sequence[ShapedArray], low: Array, size: int, fun: Any) -> list[Array]:
+    """A linear function along so many unit directions from number `low` on; they stand in front."""
+    if 1 < size == sum([aval.size for aval in avals]) and watched(()) is None:
+        mapped = along_units(f, avals, fun)
+    else:
+        mapped = list(zip(*batch(f, size, _unit_rows(avals, low, size), [0] * len(avals), fun), strict=True))
+    return [_directions(y, dim, size) for y, dim in mapped]
 
 
 def _directions(y: Array, dim: int | None, count: int) -> Array:
