@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,19 +12,7 @@ import fgrad
 import fgrad.numpy as fnp
 from fgrad import optim, random, tree
 from fgrad.errors import ArgumentError, ShapeError, TreeStructureError
-
-
-class Layer(NamedTuple):
-    weight: Any
-    bias: Any
-
-
-def params(dtype: Any = np.float64) -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    return {
-        "layers": [Layer(rng.normal(size=(3, 2)).astype(dtype), rng.normal(size=2).astype(dtype))],
-        "scale": dtype(1.5),
-    }
+from tests.optim.cases import OPTIMIZERS, Layer, params, schedule
 
 
 def quadratic(p: Any) -> Any:
@@ -44,22 +32,6 @@ def train(opt: optim.GradientTransformation, p: Any, steps: int, compiled: bool 
     return p, state
 
 
-def schedule(step: Any) -> Any:
-    return 0.05 * 0.9**step
-
-
-MASK = {"layers": [Layer(weight=True, bias=False)], "scale": False}
-OPTIMIZERS: dict[str, Callable[[], optim.GradientTransformation]] = {
-    "sgd": lambda: optim.sgd(0.02),
-    "momentum": lambda: optim.sgd(0.02, 0.5),
-    "nesterov": lambda: optim.sgd(0.02, 0.5, nesterov=True),
-    "adam": lambda: optim.adam(0.05),
-    "scheduled adam": lambda: optim.adam(schedule, eps_root=1e-12),
-    "nadam": lambda: optim.adam(0.05, nesterov=True),
-    "adamw": lambda: optim.adamw(0.05, weight_decay=0.1),
-    "masked adamw": lambda: optim.adamw(0.05, weight_decay=0.1, mask=MASK, nesterov=True),
-    "clipped": lambda: optim.chain(optim.clip_by_global_norm(1.0), optim.sgd(0.05, 0.9)),
-}
 every = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
@@ -144,32 +116,24 @@ def test_the_first_step_of_adam_has_the_length_of_the_learning_rate() -> None:
 def test_agrees_with_optax(name: str) -> None:
     optax = pytest.importorskip("optax")
     jax = pytest.importorskip("jax")
-    theirs = {
-        "sgd": lambda: optax.sgd(0.02),
-        "momentum": lambda: optax.sgd(0.02, 0.5),
-        "nesterov": lambda: optax.sgd(0.02, 0.5, nesterov=True),
-        "adam": lambda: optax.adam(0.05),
-        "scheduled adam": lambda: optax.adam(schedule, eps_root=1e-12),
-        "nadam": lambda: optax.adam(0.05, nesterov=True),
-        "adamw": lambda: optax.adamw(0.05, weight_decay=0.1),
-        "masked adamw": lambda: optax.adamw(0.05, weight_decay=0.1, mask=MASK, nesterov=True),
-        "clipped": lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.05, 0.9)),
-    }[name]()
-    ours, p, q = OPTIMIZERS[name](), params(), params()
+    ours, theirs, p, q = OPTIMIZERS[name](), OPTIMIZERS[name].of(optax), params(), params()
     double = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     try:
+        q = jax.tree.map(jax.numpy.asarray, q)
         state, their_state = ours.init(p), theirs.init(q)
         for _ in range(100):
             updates, state = ours.update(fgrad.grad(quadratic)(p), state, p)
             p = optim.apply_updates(p, updates)
-            their_grads = fgrad.grad(quadratic)(jax.tree.map(np.asarray, q))
+            their_grads = jax.tree.map(jax.numpy.asarray, fgrad.grad(quadratic)(jax.tree.map(np.asarray, q)))
             their_updates, their_state = theirs.update(their_grads, their_state, q)
             q = optax.apply_updates(q, their_updates)
     finally:
         jax.config.update("jax_enable_x64", double)
+    # adafactor's decay is computed in single precision there
+    tolerance = 1e-5 if "adafactor" in name else 1e-11
     for x, y in zip(tree.leaves(p), jax.tree.leaves(q), strict=True):
-        np.testing.assert_allclose(x, np.asarray(y), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(x, np.asarray(y), rtol=tolerance, atol=tolerance)
 
 
 # Pytrees, dtypes, transforms
@@ -178,7 +142,8 @@ def test_agrees_with_optax(name: str) -> None:
 @every
 def test_training_reaches_the_minimum(name: str) -> None:
     p, state = train(OPTIMIZERS[name](), params(), 300)
-    reached = {"adamw": 0.1, "masked adamw": 0.1, "scheduled adam": 15.0}.get(name, 1e-2)
+    slow = {"scheduled adam": 15.0, "adadelta": 1.0, "radam": 1.0, "lion": 0.5, "adamaxw": 0.2, "lamb": 0.1}
+    reached = slow.get(name, 1e-2)
     assert quadratic(p) < reached < quadratic(params())
     assert tree.structure(p) == tree.structure(params())
     assert tree.leaves(state)[0] == 300
@@ -209,7 +174,7 @@ def test_a_wide_learning_rate_does_not_promote(name: str) -> None:
     expected, _ = opt.update(grads, state, p)
     for u, e in zip(tree.leaves(updates), tree.leaves(expected), strict=True):
         assert u.dtype == np.float32
-        np.testing.assert_array_equal(u, e)
+        np.testing.assert_allclose(u, e, rtol=1e-6)  # the same, but where a float32 factor comes out of the data
     assert all(x.dtype == np.float32 for x in tree.leaves(following) if np.ndim(x))
 
 
@@ -275,8 +240,9 @@ def test_hyperparameters_are_read_and_set_without_another_trace(name: str) -> No
     rate = hyper_of(state).learning_rate
     updates, _ = update(grads, state, p)
     halved, following = update(grads, with_rate(state, rate / 2), p)
-    for u, h in zip(tree.leaves(updates), tree.leaves(halved), strict=True):
-        np.testing.assert_allclose(u, 2 * h, rtol=1e-14)
+    if "weight_decay_rate" not in OPTIMIZERS[name].options:  # which does not depend on the learning rate
+        for u, h in zip(tree.leaves(updates), tree.leaves(halved), strict=True):
+            np.testing.assert_allclose(u, 2 * h, rtol=1e-14)
     assert len(traces) == 1
     scheduled = name == "scheduled adam"
     assert hyper_of(following).learning_rate == (schedule(1) if scheduled else rate / 2)
@@ -420,14 +386,14 @@ def test_clipping(run: Any) -> None:
 def test_gradients_of_another_structure_are_refused(name: str) -> None:
     opt, p = OPTIMIZERS[name](), params()
     bad = {"layers": [Layer(p["layers"][0].weight, None)], "scale": 1.0}
-    if name == "sgd":
+    if name in ("sgd", "sign_sgd"):
         with pytest.raises(
             TreeStructureError, match=r"`updates` does not have the structure of params, at \['layers'\]\[0\]"
         ):
             optim.apply_updates(p, opt.update(bad, opt.init(p))[0])
         return
     with pytest.raises(
-        TreeStructureError, match=r"`grads` does not have the structure of the state, at \['layers'\]\[0\]\.bias"
+        TreeStructureError, match=r"does not have the structure of (the state|grads), at \['layers'\]\[0\]\.bias"
     ):
         opt.update(bad, opt.init(p), p)
 
