@@ -27,6 +27,7 @@ __all__ = [
     "DegenerateWarning",
     "ExportError",
     "FgradError",
+    "GraphvizError",
     "ImmutableTracerError",
     "InvalidIndexError",
     "JaxprError",
@@ -180,6 +181,10 @@ class MatrixError(FgradError, np.linalg.LinAlgError):
 
 class MissingExtraError(FgradError, ImportError):
     """Something needs a package that fgrad can do without otherwise, and it is not installed."""
+
+
+class GraphvizError(FgradError, RuntimeError):
+    """Graphviz, which draws graphs where it is installed, gave up."""
 
 
 class MissingRuleError(FgradError, NotImplementedError):

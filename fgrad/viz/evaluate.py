@@ -65,7 +65,8 @@ def _inputs(closed: ClosedJaxpr, args: Sequence[Array]) -> dict[Var, Array]:
 
 def _nothing(aval: ShapedArray) -> Array:
     """−0, which changes no number it is added to; a weakly typed one must not change dtypes either."""
-    return -0.0 if aval.weak_type and aval.dtype.kind == "f" else np.full(aval.shape, -0.0, aval.dtype)[()]
+    zero = complex(-0.0, -0.0) if aval.dtype.kind == "c" else -0.0
+    return zero if aval.weak_type else np.full(aval.shape, zero, aval.dtype)[()]
 
 
 def _run(closed: ClosedJaxpr, inputs: dict[Var, Array], shifts: dict[Var, Array]) -> dict[Var, Array]:

@@ -7,15 +7,11 @@ import shutil
 import subprocess
 from typing import Any
 
-from fgrad.errors import FgradError, MissingExtraError, message
+from fgrad.errors import GraphvizError, MissingExtraError, message
 
-__all__ = ["GraphvizError", "has_graphviz", "matplotlib_figure", "matplotlib_module", "run_dot"]
+__all__ = ["has_graphviz", "matplotlib_figure", "matplotlib_module", "run_dot"]
 
 _SECONDS = 60
-
-
-class GraphvizError(FgradError, RuntimeError):
-    """Graphviz could not draw a graph."""
 
 
 def has_graphviz() -> bool:

@@ -13,7 +13,7 @@ from fgrad.api.trace import trace_call
 from fgrad.compiler.simplify import simplify as simplified
 from fgrad.core.boundary import check_callable, function_name, parameter_names
 from fgrad.core.jaxpr import Equation, eliminate_dead_code
-from fgrad.errors import ArgumentError, message, public
+from fgrad.errors import ArgumentError, GraphvizError, message, public
 from fgrad.tree import KeyPath, flatten, flatten_with_path, keystr
 from fgrad.viz.build import Known, build
 from fgrad.viz.dot import to_dot
@@ -52,9 +52,9 @@ def graph(
 ) -> Graph:
     """The computation graph of `fun`: boxes for variables, circles for operators, shapes on the edges.
 
-    The function is traced, not run; what it does to the graph's inputs is what is drawn, so the graph of a gradient is
-    that of `grad(f)`. Variables bear the names of the arguments, and of the local variables of the user's functions.
-    With `gradients=True` every node shows the derivative of the output by its value, ∂out/∂v, v being the node's value.
+    The function is traced, and what it computes is drawn: the graph of a gradient is that of `grad(f)`. Variables bear
+    the names of the arguments, and of the local variables of the user's functions (of those in functions that were
+    compiled before nothing is known any more). With `gradients=True` every node shows ∂out/∂v, v being its value.
 
     Args:
         fun: the function.
@@ -267,7 +267,11 @@ class Graph:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook may show; it takes the richest form that it knows."""
-        return {"text/plain": str(self), "text/vnd.mermaid": self.mermaid(), "image/svg+xml": self.svg()}
+        try:
+            image = self.svg()
+        except GraphvizError:
+            image = self.svg(engine="fgrad")
+        return {"text/plain": str(self), "text/vnd.mermaid": self.mermaid(), "image/svg+xml": image}
 
     def __str__(self) -> str:
         """One line for every node, in the order of the program."""

@@ -10,6 +10,7 @@ Transactions on Systems, Man and Cybernetics 11, 1981.
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -181,7 +182,10 @@ class _Panel:
         return found
 
     def _order(self) -> None:
-        """Sweeps to and fro: every node goes to the mean place of its neighbours on the layer before."""
+        """Sweeps to and fro: every node goes to the mean place of its neighbours on the layer before; the order with
+        the fewest crossings is kept."""
+        best = [list(row) for row in self.rows]
+        fewest = self._crossings()
         for sweep in range(_SWEEPS):
             rows, neighbours = (self.rows, self.before) if sweep % 2 == 0 else (self.rows[::-1], self.after)
             for previous, row in pairwise(rows):
@@ -191,6 +195,23 @@ class _Panel:
                     near = [place[k] for k in neighbours.get(key, ()) if k in place]
                     centre[key] = sum(near) / len(near) if near else float(i)
                 row.sort(key=centre.__getitem__)
+            crossings = self._crossings()
+            if crossings < fewest:
+                best, fewest = [list(row) for row in self.rows], crossings
+        self.rows = best
+
+    def _crossings(self) -> int:
+        """How often edges between neighbouring layers cross."""
+        count = 0
+        for row, following in pairwise(self.rows):
+            place = {key: i for i, key in enumerate(following)}
+            passed: list[int] = []
+            for key in row:
+                heads = sorted(place[k] for k in self.after.get(key, ()) if k in place)
+                count += sum(len(passed) - bisect_right(passed, head) for head in heads)
+                for head in heads:
+                    insort(passed, head)
+        return count
 
     def _extent(self, key: int) -> float:
         """How much room a node needs across the layers."""

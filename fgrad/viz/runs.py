@@ -199,7 +199,8 @@ def _draw_curves(axes: Any, scalars: Mapping[str, tuple[list[float], list[float]
 
 
 def _draw_spreads(axes: Any, name: str, steps: Sequence[float], spreads: Sequence[Spread]) -> None:
-    """The last histogram where only one step was recorded; else quantiles over the steps."""
+    """A histogram where one step was recorded; else quantiles over the steps, and beside them the first histogram
+    (grey) and the last."""
     if len(spreads) == 1:
         counts, edges, *_ = spreads[0]
         axes.stairs(counts, edges, fill=True, color=_COLOURS[0], alpha=0.6)
@@ -211,6 +212,11 @@ def _draw_spreads(axes: Any, name: str, steps: Sequence[float], spreads: Sequenc
         axes.fill_between(steps, a, b, color=_COLOURS[0], alpha=alpha, linewidth=0)
     axes.plot(steps, quantiles[:, _QUANTILES.index(0.5)], color=_COLOURS[0], linewidth=1.8)
     _dress(axes, name)
+    side = axes.inset_axes((1.02, 0, 0.2, 1), sharey=axes)
+    for spread, colour in ((spreads[0], _PALE), (spreads[-1], _COLOURS[0])):
+        density = spread.counts / max(1, spread.counts.max())
+        side.stairs(density, spread.edges, orientation="horizontal", fill=True, color=colour, alpha=0.6)
+    side.set_axis_off()
 
 
 def _plain(text: str) -> str:

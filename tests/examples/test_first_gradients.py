@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fgrad
-from tests.examples.loading import inked, load, printed_by
+from tests.examples.loading import FOLDER, inked, load, printed_by
 
 pytest.importorskip("matplotlib")
 
@@ -198,6 +198,12 @@ def test_cross_entropy_of_a_unit_that_is_badly_wrong() -> None:
     z, y = np.array([40.0]), np.array([0.0])
     assert fgrad.grad(example.sigmoid_cross_entropy)(z, y) == pytest.approx([1.0])
     assert 0 <= fgrad.grad(example.sigmoid_quadratic)(z, y)[0] < 1e-15
+
+
+def test_the_picture_in_the_readme_is_up_to_date() -> None:
+    example = load("neuron")
+    graph = fgrad.viz.graph(example.neuron_loss, *map(np.float64, example.NEURON_AT), values=True, gradients=True)
+    assert (FOLDER.parent / "docs" / "neuron.svg").read_text("utf-8") == graph.svg(engine="fgrad")
 
 
 # custom_multiply.py

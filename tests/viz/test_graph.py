@@ -16,7 +16,7 @@ import pytest
 import fgrad
 import fgrad.numpy as fnp
 from fgrad import lax, viz
-from fgrad.errors import ArgumentError, MissingExtraError, NonScalarOutputError
+from fgrad.errors import ArgumentError, GraphvizError, MissingExtraError, NonScalarOutputError
 from fgrad.viz import extras
 from fgrad.viz.graphs import Graph
 from fgrad.viz.layout import laid_out
@@ -188,6 +188,17 @@ def test_weak_types_stay_weak() -> None:
     graph = viz.graph(lambda s, x: fnp.sum((s * 2.0) * x), 3.0, np.ones(2, np.float32), values=True, gradients=True)
     assert graph.node("out").value.dtype == np.float32
     assert graph.node("x").gradient.dtype == np.float32
+
+
+def test_gradients_of_complex_values_are_those_of_grad() -> None:
+    def f(z: Any) -> Any:
+        w = z * z
+        return fnp.abs(w) ** 2
+
+    for z in (1 + 2j, np.complex128(1 - 2j)):
+        graph = viz.graph(f, z, values=True, gradients=True)
+        assert graph.node("z").gradient == pytest.approx(fgrad.grad(f)(z))
+        assert graph.node("w").gradient == pytest.approx(2 * np.conj(z * z))
 
 
 def test_the_graph_of_a_gradient_and_of_a_second_derivative() -> None:
@@ -463,13 +474,12 @@ def test_graphviz_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     script.write_text("#!/bin/sh\necho no memory >&2\nexit 1\n")
     script.chmod(0o755)
     monkeypatch.setattr(extras.shutil, "which", lambda name: str(script))
-    with pytest.raises(
-        extras.GraphvizError, match=r"Graphviz could not draw the graph: no memory(.|\n)*engine='fgrad'"
-    ):
+    with pytest.raises(GraphvizError, match=r"Graphviz could not draw the graph: no memory(.|\n)*engine='fgrad'"):
         viz.graph(product, 1.0, 2.0, 3.0).svg()
+    assert "<svg" in viz.graph(product, 1.0, 2.0, 3.0)._repr_mimebundle_()["image/svg+xml"]
     script.write_text("#!/bin/sh\nexec sleep 5\n")
     monkeypatch.setattr(extras, "_SECONDS", 0.05)
-    with pytest.raises(extras.GraphvizError, match=r"did not finish within 0\.05 seconds(.|\n)*limit=50"):
+    with pytest.raises(GraphvizError, match=r"did not finish within 0\.05 seconds(.|\n)*limit=50"):
         viz.graph(product, 1.0, 2.0, 3.0).svg()
 
 

@@ -57,6 +57,8 @@ def test_the_figure() -> None:
     np.testing.assert_array_equal(curves.lines[0].get_xdata(), range(5))
     assert spreads.get_title(loc="left") == "gradients['w']"
     assert len(spreads.collections) == 3
+    first, last = spreads.child_axes[0].patches
+    np.testing.assert_allclose(np.ptp(last.get_data().edges) * 16, np.ptp(first.get_data().edges))
     assert trained().figure(log=False).axes[0].get_yscale() == "linear"
 
 
