@@ -106,7 +106,10 @@ def indexed_shape(shape: tuple[int, ...], key: Key, arrays: Sequence[tuple[int, 
                 raise _misfit(shape, key)
             if type(entry) is tuple:
                 rest.append(len(range(*slice(*entry[1:]).indices(shape[axis]))))
-            elif type(entry) is int and not 0 <= entry < shape[axis]:
+            elif type(entry) is not int:
+                if entry != ARRAY:
+                    raise _misfit(shape, key)
+            elif not 0 <= entry < shape[axis]:
                 raise OutOfBoundsError(message(f"index {entry} is out of bounds for axis {axis} of shape {shape}."))
             axis += 1
     if axis != len(shape) or key.count(ARRAY) != len(arrays):
@@ -174,6 +177,6 @@ def index_source(key: Key, names: Sequence[str]) -> str:
 
 def _entry_source(entry: Entry, next_name: Callable[[], str]) -> str:
     if type(entry) is tuple:
-        start, stop, step = ("" if value is None else str(value) for value in entry[1:])
+        start, stop, step = ("" if value is None else repr(value) for value in entry[1:])
         return f"{start}:{stop}" + (f":{step}" if step else "")
-    return next_name() if entry == ARRAY else str(entry)
+    return next_name() if entry == ARRAY else "..." if entry == GAP else repr(entry)

@@ -83,7 +83,7 @@ class Scattering(Primitive):
 
     def lower(self, write: Writer, names: Sequence[str], out: str | None, *, key: Key, unique: bool) -> str:
         x, v, *arrays = names
-        given = [x, f"np.s_[{index_source(key, arrays)}]", v, str(unique)]
+        given = [x, f"np.s_[{index_source(key, arrays)}]", v, repr(unique)]
         if out == x and x not in (v, *arrays):
             given.append("copy=False")
         if self.ufunc is None:
