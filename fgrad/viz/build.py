@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from pathlib import PurePath
+from typing import NamedTuple
 
 from fgrad.core.aval import Array
 from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var, inner_jaxprs
@@ -18,12 +19,11 @@ from fgrad.viz.unfold import Flat, Wanted, unfolded
 __all__ = ["build"]
 
 
-class Known:
-    """What may be written at the variables of a program: their values, and the derivatives of the output by them."""
+class Known(NamedTuple):
+    """What is written at the variables of a program: their values, and the derivatives of the output by them."""
 
-    def __init__(self, values: dict[Var, Array] | None = None, gradients: dict[Var, Array] | None = None) -> None:
-        self.values = values or {}
-        self.gradients = gradients or {}
+    values: dict[Var, Array]
+    gradients: dict[Var, Array]
 
 
 def build(
@@ -67,7 +67,7 @@ def build(
                 continue  # the values of its constants are known to the primitive alone
             inner = unfolded(closed, flat.names, _deeper(wanted, level + 1))
             part = Panel(node.label if len(programs) == 1 else f"{node.label}: {name}", owner=node.key)
-            builder = _Builder(part, inner, Known(), keys, limit)
+            builder = _Builder(part, inner, Known({}, {}), keys, limit)
             builder.draw(*_roles(eqn, closed))
             diagram.append(part)
             pending += [(n, e, level + 1 + depth) for n, e, depth in builder.holders]
@@ -176,10 +176,11 @@ class _Builder:
             source = first.source
             node.source = f"{PurePath(source.filename).name}:{source.line} ({source.function})"
         self._into(node, eqns)
-        for i, var in enumerate(results):
-            self.place[var] = node
+        self.place.update((var, node) for var in results)
+        own = results if chunk.size > 1 else first.outvars
+        for i, var in enumerate(own):
             name = outputs.get(var) or self.names.get(var) or f"result {i}"
-            if var in outputs or (chunk.size == 1 and (only is None or var in self.names)):
+            if var in outputs or (chunk.size == 1 and var in results and (only is None or var in self.names)):
                 self._box(node, name, var, var in outputs)
 
     def _into(self, node: Node, eqns: Sequence[Equation]) -> None:
@@ -217,8 +218,8 @@ class _Builder:
                 seen.add(atom)
                 continue
             if outputs and counts[outputs[i]] > 1:
-                box = boxes.get(label) or self._node("output", label, detail=f"{counts[outputs[i]]} arrays")
-                boxes[label] = box
+                box = boxes.get(outputs[i]) or self._node("output", label, detail=f"{counts[outputs[i]]} arrays")
+                boxes[outputs[i]] = box
             else:
                 box = self._node("output", label, var)
             if isinstance(atom, Literal):

@@ -114,11 +114,10 @@ def graph(
     name = function_name(fun)
     # A transform bears the name of the function that it was made from, but what it returns is something else.
     returned = "out" if name == "<lambda>" or (hasattr(fun, "__wrapped__") and not isinstance(fun, Jitted)) else name
-    known = Known()
-    if values:
-        known.values = all_values(flat.closed, leaves)
-    if gradients:
-        known.gradients = all_gradients(flat.closed, leaves, name)
+    known = Known(
+        values=all_values(flat.closed, leaves) if values else {},
+        gradients=all_gradients(flat.closed, leaves, name) if gradients else {},
+    )
     results = flatten_with_path(outdef.unflatten([0] * outdef.num_leaves))[0]
     outputs = _labels([(returned, path) for path, _ in results], limit)
     return Graph(build(flat, inputs, outputs, name, known, wanted, limit), direction, shapes)

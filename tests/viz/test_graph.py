@@ -244,6 +244,26 @@ def test_a_function_that_is_one_call_is_unfolded() -> None:
     assert [n.label for n in viz.graph(layer, WS[0], X).nodes] == ["w", "x", "@", "tanh", "layer"]
 
 
+def test_results_are_numbered_as_they_are_returned() -> None:
+    @fgrad.jit
+    def both(x: Any) -> Any:
+        return x + 1.0, x * 2.0, x - 3.0
+
+    def f(x: Any) -> Any:
+        results = both(x)
+        return results[2] * results[0]
+
+    graph = viz.graph(f, 5.0, values=True)
+    assert [(n.label, n.value) for n in graph.nodes if n.kind == "variable"] == [("result 0", 6.0), ("result 2", 2.0)]
+
+    def pair(x: Any) -> Any:
+        a, _, c = both(x)
+        return c * a
+
+    labels = [(n.label, n.value) for n in viz.graph(pair, 5.0, values=True).nodes if n.kind == "variable"]
+    assert labels == [("a", 6.0), ("c", 2.0)]
+
+
 def test_depth_counts_levels() -> None:
     inner = fgrad.jit(fnp.sin)
     middle = fgrad.jit(lambda x: inner(x) * 2.0)
