@@ -162,6 +162,9 @@ class _Builder:
         eqns = self.flat.closed.eqns[chunk.start : chunk.stop]
         group = self.flat.groups[chunk.start]
         first = eqns[0]
+        if chunk.size == 1 and _only_types(first) and results and not {*results} & {*outputs, *self.names}:
+            self.place[results[0]] = self.place[first.invars[0]]  # type: ignore[index]
+            return
         only = results[0] if len(results) == 1 else None
         if chunk.size > 1:
             node = self._node("summary", chunk.label, only, detail=chunk.detail, group=group)
@@ -229,6 +232,13 @@ class _Builder:
                 edges.setdefault((tail.key, box.key), (tail, box, []))[2].append(str(atom.aval))
         for tail, box, labels in edges.values():
             self._edge(tail, box, _together(labels))
+
+
+def _only_types(eqn: Equation) -> bool:
+    """Whether an equation makes an array of a Python number, and no more: it is not drawn."""
+    if eqn.primitive.name != "convert_element_type" or isinstance(eqn.invars[0], Literal):
+        return False
+    return eqn.invars[0].aval.dtype == eqn.outvars[0].aval.dtype
 
 
 def _output(outputs: Sequence[str], i: int) -> str:

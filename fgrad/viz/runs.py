@@ -70,12 +70,14 @@ class History:
                 leaf under its key path.
 
         Raises:
-            ArgumentError: a leaf is not an array of real numbers.
+            ArgumentError: a leaf is not an array of real numbers, or the step not a number.
         """
-        where = float(step) if not isinstance(step, int) else step
+        if not isinstance(step, (int, float, np.integer, np.floating)):
+            what = f"the step of record is {describe(step)}: not a number."
+            raise ArgumentError(message(what, cure="Write record(step, loss=loss)."))
         for name, tree in quantities.items():
             for path, leaf in flatten_with_path(tree)[0]:
-                self._add(where, f"{name}{keystr(path)}", leaf)
+                self._add(step, f"{name}{keystr(path)}", leaf)
 
     def _add(self, step: float, name: str, leaf: Any) -> None:
         array = np.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic, bool, int, float)) else None

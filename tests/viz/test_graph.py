@@ -201,6 +201,13 @@ def test_gradients_of_complex_values_are_those_of_grad() -> None:
         assert graph.node("w").gradient == pytest.approx(2 * np.conj(z * z))
 
 
+def test_making_an_array_of_a_number_is_not_drawn() -> None:
+    graph = viz.graph(lambda x: fgrad.nn.sigmoid(x * 2.0), 1.0, values=True, gradients=True)
+    assert [n.label for n in graph.nodes] == ["x", "× 2", "σ", "out"]
+    assert graph.edges[1].tail == graph.node("× 2").key
+    assert [n.label for n in viz.graph(lambda x: x.astype(np.float32), np.ones(2)).nodes] == ["x", "as", "out"]
+
+
 def test_the_graph_of_a_gradient_and_of_a_second_derivative() -> None:
     def f(x: Any) -> Any:
         return fnp.sin(x) * x

@@ -103,6 +103,8 @@ def test_bad_input() -> None:
         viz.History().record(2, p={"a": "x"})
     with pytest.raises(ArgumentError, match=r"z at step 0 is .*: not an array of real numbers"):
         viz.History().record(0, z=1j)
+    with pytest.raises(ArgumentError, match="the step of record is a str 'one': not a number"):
+        viz.History().record("one", loss=1.0)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="history expects a History or a dict of lists, got a list"):
         viz.history([1.0])  # type: ignore[arg-type]
     history = viz.History()
