@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from fgrad.core.primitive import registry
-from fgrad.testing.rule_faults import score
 from fgrad.testing.registry import every_primitive, walk
+from fgrad.testing.rule_faults import score
 
 
 def main(arguments: Sequence[str]) -> int:

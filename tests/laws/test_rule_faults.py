@@ -14,8 +14,8 @@ import pytest
 from fgrad.core.primitive import Primitive, registry
 from fgrad.primitives.trigonometric import Sin
 from fgrad.testing import __main__ as command
-from fgrad.testing.rule_faults import EQUIVALENT, Fault, faults_of, is_found, planted, score
 from fgrad.testing.registry import EXEMPT, check_primitive, every_primitive
+from fgrad.testing.rule_faults import EQUIVALENT, Fault, faults_of, is_found, planted, score
 
 LONG = bool(os.environ.get("FGRAD_LONG"))
 QUICK = [
