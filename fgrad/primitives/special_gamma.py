@@ -15,7 +15,7 @@ from fgrad.core.aval import Array
 from fgrad.core.primitive import ZERO, Sample, Zero
 from fgrad.primitives.comparison import eq, gt, le, logical_and, lt, select
 from fgrad.primitives.exponential import exp
-from fgrad.primitives.families import floats
+from fgrad.primitives.families import draw, floats
 from fgrad.primitives.rounding import floor, rint
 from fgrad.primitives.special import Special, digamma, zeta
 from fgrad.primitives.special_series import zeta_derivative
