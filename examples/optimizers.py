@@ -5,8 +5,8 @@
 
 Gradient descent must take steps that are short enough for the steep direction, and creeps along the flat one. Momentum
 adds up what is common to many gradients. AdaGrad, RMSProp and Adam divide each coordinate by the size of its own
-gradients, and so do not feel that y is scaled. A whole run is one `scan` of updates, compiled; a learning rate is a leaf
-of the optimizer's state, so `vmap` tries many at once, and each optimizer is shown with the best of them whose
+gradients, and so do not feel that y is scaled. A whole run is one `scan` of updates, compiled; a learning rate is a
+leaf of the optimizer's state, so `vmap` tries many at once, and each optimizer is shown with the best of those whose
 path stays in the picture.
 
     python examples/optimizers.py
@@ -126,9 +126,8 @@ def main(argv: list[str] | None = None) -> None:
             rate, points = best_path(make, surface, arguments.steps)
             paths.setdefault(name, {})[run] = points
             steps = steps_until(points, surface)
-            print(
-                f"  {run:9s}  {rate:8.4f}   {float(surface.function(points[-1])):15.1e}   {steps or 'not reached'!s:>11s}"
-            )
+            value = float(surface.function(points[-1]))
+            print(f"  {run:9s}  {rate:8.4f}   {value:15.1e}   {steps or 'not reached'!s:>11s}")
     draw(paths, arguments.out)
     print(f"picture {arguments.out}")
 
