@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-__all__ = ["CHUNK", "Stored", "fill", "npy_header", "pieces", "read_whole", "stored_as"]
+__all__ = ["CHUNK", "Checksum", "Stored", "fill", "npy_header", "pieces", "read_whole", "stored_as", "write_pieces"]
 
-CHUNK = 1 << 19
+CHUNK = 1 << 20
+_MANY = 8  # pieces from which on a thread of its own pays
 
 
 class Stored(NamedTuple):
@@ -25,6 +28,51 @@ class Stored(NamedTuple):
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
+
+
+class Checksum:
+    """The CRC-32 of pieces of memory, taken while they are being read or written; used as a context.
+
+    Attributes:
+        value: the checksum, when the context has ended.
+    """
+
+    def __init__(self, size: int, value: int = 0) -> None:
+        self.value = value
+        self._pool: ThreadPoolExecutor | None = None
+        if size >= _MANY * CHUNK:
+            self._pool = ThreadPoolExecutor(1)
+            try:
+                self._pool.submit(int)
+            except RuntimeError:  # a system without threads
+                self._pool = None
+
+    def __enter__(self) -> Checksum:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=error is not None)
+
+    def add(self, piece: memoryview) -> None:
+        """Continues over a piece, which must not change any more."""
+        if self._pool is None:
+            self._add(piece)
+        else:
+            self._pool.submit(self._add, piece)
+
+    def _add(self, piece: memoryview) -> None:
+        self.value = zlib.crc32(piece, self.value)
+
+
+def write_pieces(file: BinaryIO, array: np.ndarray, fortran: bool, crc: int = 0) -> int:
+    """Writes the bytes of an array; returns their checksum, which continues `crc`."""
+    steady = (array.T if fortran else array).flags.c_contiguous  # the pieces are not overwritten by those that follow
+    with Checksum(array.nbytes if steady else 0, crc) as checksum:
+        for piece in pieces(array, fortran):
+            checksum.add(piece)
+            file.write(piece)
+    return checksum.value
 
 
 def stored_as(name: str, array: np.ndarray, keep_order: bool) -> Stored:
@@ -60,11 +108,12 @@ def fill(file: BinaryIO, stored: Stored, crc: int = 0) -> tuple[np.ndarray, int]
     """
     array = np.empty(stored.shape, stored.dtype, order="F" if stored.fortran else "C")
     data = _bytes((array.T if stored.fortran else array).reshape(-1))
-    for start in range(0, len(data), CHUNK):
-        piece = data[start : start + CHUNK]
-        read_whole(file, piece)
-        crc = zlib.crc32(piece, crc)
-    return array, crc
+    with Checksum(len(data), crc) as checksum:
+        for start in range(0, len(data), CHUNK):
+            piece = data[start : start + CHUNK]
+            read_whole(file, piece)
+            checksum.add(piece)
+    return array, checksum.value
 
 
 def read_whole(file: BinaryIO, piece: memoryview) -> None:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fgrad.io.arrays import Stored, fill, pieces
+from fgrad.io.arrays import Stored, fill, write_pieces
 from fgrad.io.document import damaged
 
 __all__ = ["SafetensorsReader", "write_safetensors"]
@@ -31,11 +31,7 @@ def write_safetensors(file: BinaryIO, text: str, arrays: Sequence[tuple[Stored, 
     file.write(_header(text, arrays, {}))
     crcs = {"": zlib.crc32(text.encode())}
     for stored, array in arrays:
-        crc = 0
-        for piece in pieces(array.astype(_little(stored.dtype), copy=False), fortran=False):
-            crc = zlib.crc32(piece, crc)
-            file.write(piece)
-        crcs[stored.name] = crc
+        crcs[stored.name] = write_pieces(file, array.astype(_little(stored.dtype), copy=False), fortran=False)
     file.seek(0)
     file.write(_header(text, arrays, crcs))
 
