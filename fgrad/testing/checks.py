@@ -201,7 +201,7 @@ def _forward(point: Point, f_jvp: Callable[..., Any], tolerance: _Tolerance, rng
         ts = point.direction(rng)
         reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps, extended=True)
         tangents = _tangents(point, f_jvp, ts)
-        verdict = judge(reference, tangents, tolerance.allowance(point.precision))
+        verdict = judge(reference, tangents, tolerance.allowance(point.precision, point.magnitude))
         if verdict is None:
             continue
         if verdict.difference is None:
@@ -235,7 +235,7 @@ def _tangents(point: Point, f_jvp: Callable[..., Any], ts: Direction) -> list[Ar
 
 def _right_along(point: Point, f_jvp: Callable[..., Any], ts: Direction, tolerance: _Tolerance) -> bool:
     reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps, extended=True)
-    verdict = judge(reference, _tangents(point, f_jvp, ts), tolerance.allowance(point.precision))
+    verdict = judge(reference, _tangents(point, f_jvp, ts), tolerance.allowance(point.precision, point.magnitude))
     return verdict is None or verdict.difference is None
 
 

@@ -193,6 +193,11 @@ class Point:
         arrays = [self.leaves[i] for i in self.moved] + [self.outs[i] for i in self.moving]
         return max((float(np.finfo(aval_of(x).dtype).eps) for x in arrays), default=0.0)
 
+    @property
+    def magnitude(self) -> float:
+        """The largest output. A derivative along a direction as long as the arguments may be the sum of such terms."""
+        return max((float(np.abs(self.outs[i]).max(initial=0.0)) for i in self.moving), default=0.0)
+
     def arg_place(self, index: int) -> str:
         """Where a leaf of the arguments stands: `params['w'][0]`."""
         return place_of(self.args, self.names, index)

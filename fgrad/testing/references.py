@@ -24,7 +24,7 @@ Flat = Callable[[Sequence[Array]], Sequence[Array]]
 
 _EPS = float(np.finfo(np.float64).eps)
 _FIRST_STEP = 2.0**-4
-_STEPS = 11
+_STEPS = {np.float64: 11, np.longdouble: 15}
 _RATIO = 4.0
 _ORDER = 6
 _COMPLEX_STEP = 2.0**-100
@@ -126,7 +126,7 @@ def _sampled(
 ) -> tuple[_Line, _Sides]:
     """The function along the line, and its differences, in a precision."""
     line = _Line(f, [_widened(x, real) for x in xs], [None if t is None else _widened(t, real) for t in ts], real)
-    steps: Array = (real(eps or _FIRST_STEP) * _RATIO ** -np.arange(_STEPS)).astype(real)
+    steps: Array = (real(eps or _FIRST_STEP) * _RATIO ** -np.arange(_STEPS[real])).astype(real)
     above, below = np.array([line(h) for h in steps]), np.array([line(-h) for h in steps])
     with np.errstate(all="ignore"):
         return line, _differences(line, steps, above, below)
@@ -248,7 +248,7 @@ def _noise(above: Array, below: Array, middle: Array, steps: Array) -> Array:
     bend = _finite(np.abs(above[-3:] - 2 * middle + below[-3:])).min(axis=0)
     # A function that stands still at the smallest step, but moves at little more, is rounded to fewer digits.
     moves = np.minimum(np.abs(above - middle), np.abs(below - middle))
-    near = moves[_STEPS // 2 :]
+    near = moves[len(steps) // 2 :]
     quantum = np.where(near > 0, near, np.inf).min(axis=0)
     coarse = (moves[-1] == 0) & np.isfinite(quantum)
     return scatter + bend + np.where(coarse, quantum, 0.0)

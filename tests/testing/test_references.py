@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -147,3 +147,33 @@ def test_what_does_not_move() -> None:
     np.testing.assert_allclose(reference.values[0], 3)
     assert all(x == 3 for x in seen)
     assert all(x.dtype == steady.dtype for x in seen)
+
+
+def test_extended_precision() -> None:
+    def f(xs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if np.iscomplexobj(xs[0]):
+            raise TypeError
+        return [np.exp(xs[0]) * xs[0], np.sin(xs[0]).astype(np.float64)]
+
+    x, t = np.linspace(0.5, 3, 50), np.random.default_rng(0).normal(size=50)
+    plain, wide = (directional_derivative(f, [x], [t], extended=extended) for extended in (False, True))
+    assert not plain.extended[0].any()
+    if np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
+        pytest.skip("longdouble is double here")
+    exact = np.exp(x) * (1 + x) * t
+    # What does not compute in it on all the way is left as it is.
+    assert not wide.extended[1].any() or wide.errors[1].max() < plain.errors[1].max()
+    alone = directional_derivative(lambda xs: f(xs)[:1], [x], [t], extended=True)
+    assert alone.extended[0].mean() > 0.9
+    assert alone.errors[0].dtype == alone.values[0].dtype == np.float64
+    assert np.abs(alone.values[0] - exact).max() < 1e-3 * np.abs(plain.values[0] - exact).max() + 1e-15 * exact.max()
+    assert (np.abs(alone.values[0] - exact) <= 10 * alone.errors[0] + 4e-16 * np.abs(exact)).all()
+    assert np.median(alone.errors[0]) < np.median(plain.errors[0]) / 100
+
+
+def test_extended_precision_of_complex_numbers_and_kinks() -> None:
+    z = np.array([1 + 2j, 0.5 - 1j])
+    reference = directional_derivative(lambda xs: [xs[0] * np.conj(xs[0])], [z], [z * 1j + 1], extended=True)
+    np.testing.assert_allclose(reference.values[0], 2 * np.real(np.conj(z) * (z * 1j + 1)), rtol=1e-14, atol=1e-15)
+    reference = directional_derivative(lambda xs: [abs(xs[0])], [np.zeros(1)], [np.ones(1)], extended=True)
+    assert reference.kinks[0].all()
