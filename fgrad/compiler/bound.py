@@ -8,18 +8,22 @@ differs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy._core import multiarray
 
-from fgrad.core.jaxpr import Equation, Literal
+from fgrad.core.jaxpr import Equation, Literal, Var
 from fgrad.core.writer import Writer
 from fgrad.primitives.elementwise import Elementwise
 
-__all__ = ["BoundWriter", "bound", "is_stand_in", "with_arrays_for_numbers"]
+__all__ = ["BoundWriter", "Numbers", "bound", "is_stand_in", "with_arrays_for_numbers"]
+
+Use = tuple[Var, np.dtype[Any]]
+"""A number, and what its array is to be."""
 
 
 class BoundWriter(Writer):
@@ -29,6 +33,7 @@ class BoundWriter(Writer):
         super().__init__(run)
         self._shown: dict[str, str] = {}
         self._bound: dict[tuple[str, Any], str] = {}
+        self._unseen: dict[str, str] = {}
 
     def stand_in(self, text: str, value: Any) -> str:
         key = text, value.dtype if isinstance(value, np.ndarray) else value
@@ -39,9 +44,30 @@ class BoundWriter(Writer):
             self.namespace[name] = value
         return name
 
+    def local(self, text: str) -> str:
+        """A name in the code for what is shown as `text`, which a statement that is not shown gives its value."""
+        name = self.fresh("bound")
+        self._shown[name] = text
+        return name
+
+    def unseen(self, statement: str, *, after: bool) -> str:
+        """A mark for a statement that is not shown: it stands after (before) another one in its line, with a space
+        between them."""
+        mark = self.fresh("after" if after else "before")
+        self._unseen[mark] = f"; {statement}" if after else f"{statement}; "
+        return mark
+
     def shown(self, code: str) -> str:
         """The code as a person would write it."""
+        code = self._without_marks(code, dict.fromkeys(self._unseen, ""))
         return _STAND_IN.sub(lambda found: self._shown.get(found[0], found[0]), code) if self._shown else code
+
+    def executed(self, code: str) -> str:
+        """The code with what is not shown."""
+        return self._without_marks(code, self._unseen)
+
+    def _without_marks(self, code: str, statements: Mapping[str, str]) -> str:
+        return _MARK.sub(lambda found: statements.get(found[0].strip(), found[0]), code) if statements else code
 
 
 def is_stand_in(name: str) -> bool:
@@ -50,6 +76,7 @@ def is_stand_in(name: str) -> bool:
 
 
 _STAND_IN = re.compile(r"\b_bound\d*\b(?![.:])")  # not in the comment of a file of that name
+_MARK = re.compile(r" _after\d*\b|\b_before\d* ")
 _NUMPY = re.compile(r"(?<![\w.])np((?:\.[A-Za-z_]\w*)+)")
 _OUT = re.compile(r"^(\s*(?:\w+ = )?np\.)(\w+)\(([^()=\n]*), out=(\w+)\)", re.MULTILINE)
 
@@ -94,6 +121,57 @@ def _numpy(path: str) -> Any:
     for name in path[1:].split("."):
         value = getattr(value, name, None)
     return value
+
+
+class Numbers:
+    """Numbers that are not known before the program runs: where several operations on arrays take one, it is made the
+    array that NumPy would make of it at each of them."""
+
+    def __init__(self, eqns: Sequence[Equation], writer: Writer) -> None:
+        self._writer = writer
+        self._wanted: dict[Var, list[np.dtype[Any]]] = {}
+        self._made: dict[Use, str] = {}
+        if isinstance(writer, BoundWriter):
+            uses = Counter([use for eqn in eqns for use in _uses(eqn) if use is not None])
+            for (v, dtype), count in uses.items():
+                if count > 1:
+                    self._wanted.setdefault(v, []).append(dtype)
+
+    def operands(self, eqn: Equation, given: Sequence[str]) -> list[str]:
+        """The operands of an equation."""
+        out = with_arrays_for_numbers(eqn, given, self._writer)
+        if not self._made:
+            return out
+        return [self._made.get(use, text) if use else text for use, text in zip(_uses(eqn), out, strict=True)]
+
+    def marks(self, variables: Sequence[Var], name: Callable[[Var], str], *, after: bool) -> list[str]:
+        """Marks for the statements that make arrays of variables that have values now."""
+        marks = []
+        for v in variables:
+            for dtype in self._wanted.get(v, ()):
+                assert isinstance(self._writer, BoundWriter)
+                array = self._made[v, dtype] = self._writer.local(name(v))
+                made = f"{array} = np.asarray({name(v)}, {self._writer.constant(dtype, dtype.name)})"
+                marks.append(self._writer.unseen(made, after=after))
+        return marks
+
+
+def _uses(eqn: Equation) -> Sequence[Use | None]:
+    """For each operand of an operation on arrays that is a number, and a variable, the dtype that it is converted
+    to."""
+    nothing = (None,) * len(eqn.invars)
+    ufunc = getattr(eqn.primitive, "impl", None)
+    if not isinstance(eqn.primitive, Elementwise) or not isinstance(ufunc, np.ufunc) or ufunc.nin != len(eqn.invars):
+        return nothing
+    if not eqn.outvars[0].aval.shape or all(a.aval.shape for a in eqn.invars):
+        return nothing
+    dtypes = _loop(ufunc, tuple([a.aval.key for a in eqn.invars]))
+    return [
+        (a, dtype if a.aval.weak_type else a.aval.dtype)
+        if type(a) is Var and not a.aval.shape and dtype is not None and dtype.kind in "fc"
+        else None
+        for a, dtype in zip(eqn.invars, dtypes, strict=True)
+    ]
 
 
 def with_arrays_for_numbers(eqn: Equation, operands: Sequence[str], writer: Writer) -> list[str]:

@@ -28,6 +28,7 @@ from fgrad.compiler.products import outer_products, sums_of_products
 from fgrad.compiler.scatters import scatter_into_sums
 from fgrad.compiler.simplify import simplify
 from fgrad.compiler.source import Source, write_source
+from fgrad.compiler.tiles import in_several_tiles
 from fgrad.compiler.weights import scaled_weights
 from fgrad.core.aval import ShapedArray
 from fgrad.core.jaxpr import ClosedJaxpr
@@ -108,7 +109,7 @@ def compile_jaxpr(closed: ClosedJaxpr, name: str = "program", arguments: Sequenc
     """
     program = optimize(closed)
     given = arguments or [f"x{i}" for i in range(len(program.jaxpr.invars))]
-    tiled = fuse(program)
+    tiled = in_several_tiles(fuse(program))
     return Compiled(program, write_source(tiled, plan(tiled.jaxpr), name, given))
 
 
@@ -227,7 +228,7 @@ def _plain_step(program: ClosedJaxpr) -> Callable[..., list[Any]]:
 
 
 def _compile_part(program: ClosedJaxpr) -> Callable[..., Sequence[Any]]:
-    tiled = fuse(program)
+    tiled = in_several_tiles(fuse(program))
     return Compiled(program, write_source(tiled, _shared(tiled), "body", _arguments(program))).function
 
 

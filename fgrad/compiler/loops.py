@@ -189,7 +189,7 @@ def _source(head: list[str], body: Body, tail: list[str], writer: BoundWriter) -
     """The code of a loop, with the lines that the body comes from."""
     places = [*[None] * len(head), *body.places, *[None] * len(tail)]
     code = "\n".join([*head, *body.lines, *tail]) + "\n"
-    return Source("loop", writer.shown(code), writer.namespace, places, code)
+    return Source("loop", writer.shown(code), writer.namespace, places, writer.executed(code))
 
 
 def _tuple(items: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fgrad.compiler.bound import BoundWriter, with_arrays_for_numbers
+from fgrad.compiler.bound import BoundWriter, Numbers
 from fgrad.compiler.buffers import Buffers
 from fgrad.compiler.plan import Plan, Step
 from fgrad.compiler.runtime import run_pieces
@@ -57,7 +57,7 @@ def write_source(closed: ClosedJaxpr, plan: Plan, name: str, arguments: Sequence
     outs = [result(a, copied, names, writer) for a, copied in zip(closed.jaxpr.outvars, plan.copies, strict=True)]
     lines.append(f"    return ({', '.join(outs)}{',' if len(outs) == 1 else ''})")
     code = "\n".join(lines) + "\n"
-    return Source(function, writer.shown(code), writer.namespace, [None, *body.places, None], code)
+    return Source(function, writer.shown(code), writer.namespace, [None, *body.places, None], writer.executed(code))
 
 
 def new_writer(plan: Plan) -> BoundWriter:
@@ -99,6 +99,9 @@ def write_body(
     last: SourceLine | None = None
     place = None
     parts = _parts(plan)
+    numbers = Numbers([step.eqn for step in plan.steps], writer)
+    grouped = bool(plan.steps) and plan.steps[0].eqn.primitive.name == "fused"
+    marks = [] if grouped else numbers.marks(names.given, names.__getitem__, after=False)
     for planned in plan.steps:
         if planned.eqn.primitive.name == "fused":
             for v in planned.eqn.outvars:
@@ -123,7 +126,9 @@ def write_body(
             continue
         target = targets.get(planned.eqn.outvars[0]) if targets and planned.eqn.outvars else None
         step = planned if target is None else planned._replace(overwrite=None, pooled=frozenset())
-        text = _statement(step, names, writer, target)
+        statement = _statement(step, names, writer, numbers, target)
+        text = " ".join([*marks, statement, *numbers.marks(step.eqn.outvars, names.__getitem__, after=True)])
+        marks = []
         here = _comment(step.eqn.source) if step.eqn.source is not None else place
         lines.append(indent + text + (f"  # {here}" if here != place else ""))
         last = step.eqn.source or last
@@ -172,6 +177,7 @@ class Names:
 
     def __init__(self, writer: Writer, arguments: Sequence[str], closed: ClosedJaxpr) -> None:
         self._taken = {"np"} | set(keyword.kwlist)
+        self.given = closed.jaxpr.invars
         self._names: dict[Var, str] = {}
         for var, hint in zip(closed.jaxpr.invars, arguments, strict=True):
             self._names[var] = self._free(_identifier(hint, "x"))
@@ -219,7 +225,7 @@ def can_write(eqn: Equation) -> bool:
     return primitive is concatenate
 
 
-def _statement(step: Step, names: Names, writer: Writer, target: str | None = None) -> str:
+def _statement(step: Step, names: Names, writer: Writer, numbers: Numbers, target: str | None = None) -> str:
     eqn = step.eqn
     inputs = [operand(a, names, writer) for a in eqn.invars]
     number = scalar_expression(eqn, inputs)
@@ -228,7 +234,7 @@ def _statement(step: Step, names: Names, writer: Writer, target: str | None = No
     out = inputs[step.overwrite] if step.overwrite is not None else target
     if step.pooled:
         out = empty_array(eqn.outvars[0].aval, writer, pooled=True)
-    inputs = with_arrays_for_numbers(eqn, inputs, writer)
+    inputs = numbers.operands(eqn, inputs)
     writer.avals = [a.aval for a in eqn.invars]
     expression = eqn.primitive.lower(writer, inputs, out, **eqn.params)
     if step.overwrite is not None:

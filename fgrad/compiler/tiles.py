@@ -12,7 +12,7 @@ from fgrad.compiler.bound import with_arrays_for_numbers
 from fgrad.compiler.fuse import is_rowwise, limits, price
 from fgrad.compiler.runtime import Tiling, run_tiles
 from fgrad.core.aval import ShapedArray
-from fgrad.core.jaxpr import Atom, Equation, Jaxpr, Literal, Var
+from fgrad.core.jaxpr import Atom, ClosedJaxpr, Equation, Jaxpr, Literal, Var
 from fgrad.core.writer import Writer
 from fgrad.errors import SourceLine
 from fgrad.primitives.elementwise import Elementwise
@@ -23,7 +23,7 @@ from fgrad.primitives.shape import reduce_sum
 if TYPE_CHECKING:
     from fgrad.compiler.source import Names
 
-__all__ = ["Line", "empty_array", "write_group"]
+__all__ = ["Line", "empty_array", "in_several_tiles", "write_group"]
 
 Shape = tuple[int, ...]
 Type = tuple[Shape, np.dtype[Any]]
@@ -57,6 +57,29 @@ def write_group(
     return _Group(eqn, names, writer).write(pooled, given)
 
 
+def in_several_tiles(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The program without the groups that make a single tile: their equations one after the other are quicker."""
+    jaxpr = closed.jaxpr
+    eqns = [e for eqn in jaxpr.eqns for e in (eqn.params["jaxpr"].eqns if _is_one_tile(eqn) else [eqn])]
+    if len(eqns) == len(jaxpr.eqns):
+        return closed
+    return ClosedJaxpr(Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars, eqns), closed.consts)
+
+
+def _is_one_tile(eqn: Equation) -> bool:
+    if eqn.primitive.name != "fused":
+        return False
+    count, step = _rows_and_step(eqn.params["jaxpr"].jaxpr, eqn.params["axes"])
+    return count <= step
+
+
+def _rows_and_step(body: Jaxpr, axes: int) -> tuple[int, int]:
+    """How many rows a group has, and how many of them a tile."""
+    count = math.prod(_frame_shape(body.eqns[0])[:axes])
+    longest = max([math.prod(_frame_shape(e)) for e in body.eqns]) // count
+    return count, _step(body, longest, axes)
+
+
 class _Group:
     def __init__(self, eqn: Equation, names: Names, writer: Writer) -> None:
         self.eqn = eqn
@@ -76,8 +99,8 @@ class _Group:
     def write(self, pooled: frozenset[Var], given_arrays: Container[Atom]) -> tuple[list[Line], list[str]]:
         names, writer, source = self.names, self.writer, self.eqn.source
         sizes = [math.prod(_frame_shape(e)) for e in self.body.eqns]
-        count = math.prod(self.rows)
-        step = self.step = _step(self.body, max(sizes) // count, self.axes)
+        count, step = _rows_and_step(self.body, self.axes)
+        self.step = step
         tiles = -(-count // step)
         totals = [v for e in self.body.eqns for v in e.outvars if is_total(e)]
         for v in self.eqn.outvars:

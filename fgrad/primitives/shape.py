@@ -232,6 +232,12 @@ class ConvertElementType(Primitive):
             x = x.real
         return x.astype(dtype)[()]
 
+    def lower(self, write: Writer, names: Sequence[str], out: str | None, *, dtype: np.dtype[Any]) -> str:
+        x = write.avals[0]
+        if not x.shape and x.dtype.kind in "bf" and dtype.kind == "f" and x.dtype.itemsize <= 8 >= dtype.itemsize:
+            return f"np.{dtype.name}({names[0]})"
+        return super().lower(write, names, out, dtype=dtype)
+
     def shape(self, x: ShapedArray, *, dtype: np.dtype[Any]) -> ShapedArray:
         return ShapedArray(x.shape, dtype)
 

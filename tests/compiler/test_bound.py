@@ -145,3 +145,45 @@ def test_numpy_wants_the_result_of_an_extremum_by_name(name: str) -> None:
 )
 def test_only_the_operands_and_the_result_are_passed_by_position(line: str) -> None:
     assert bound(line)[0] == line.replace("np.", "np_")
+
+
+def test_a_number_that_several_operations_take_is_made_an_array_once() -> None:
+    def f(rate: Any, x: Any, y: Any) -> Any:
+        step = rate * 2
+        return x * rate + y, y * rate, x * step, y / step, rate + 1
+
+    program = compiled(f, 0.5, X, X)
+    lines = [line.split("  #")[0].strip() for line in executed(program)]
+    assert lines[1:3] == [
+        "_bound = np_asarray(rate, _float32); a = rate * 2; _bound2 = np_asarray(a, _float32)",
+        "b = np_multiply(x, _bound)",
+    ]
+    assert "_b" not in program.text.split("  #")[0]
+    for rate in (0.5, -3.3, 1e-30):
+        assert_same_bits(fgrad.jit(f)(rate, X, X), f(rate, X, X))
+        assert_same_bits(program.function(rate, X, X), run_shown(program, rate, X, X))
+
+
+@pytest.mark.parametrize("kind", [float, int, np.float16, np.float32, np.float64, np.complex64])
+@pytest.mark.parametrize("dtype", ["int32", "float16", "float32", "float64", "complex64"])
+def test_arrays_of_numbers_are_converted_as_numbers_are(kind: Any, dtype: str) -> None:
+    def f(n: Any, x: Any, y: Any) -> Any:
+        return x * n, n + x, y - n, np.power(x, n), np.greater(x.real, n.real)
+
+    x, y = np.array([1, 2, 3]).astype(dtype), np.array([1.0, 2, 3], np.float32)
+    assert_same_bits(fgrad.jit(f)(kind(3.3), x, y), f(kind(3.3), x, y))
+
+
+def test_steps_of_loops_take_numbers_as_they_are_then() -> None:
+    def step(n: Any, x: Any) -> Any:
+        return n / 3, (x * n, x + n)
+
+    xs = np.arange(240.0, dtype=np.float32).reshape(40, 6)
+    n, expected = 1.0, []
+    for x in xs:
+        n, out = step(n, x)
+        expected.append(out)
+    for _ in range(3):
+        found = fgrad.jit(lambda xs: fgrad.lax.scan(step, np.float32(1.0), xs))(xs)[1]
+    np.testing.assert_allclose(found[0], [y for y, _ in expected], rtol=1e-4)
+    np.testing.assert_allclose(found[1], [y for _, y in expected], rtol=1e-4)

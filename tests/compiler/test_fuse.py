@@ -11,6 +11,7 @@ import fgrad
 import fgrad.numpy as fnp
 from fgrad.compiler.compiled import optimize
 from fgrad.compiler.fuse import fuse, limits
+from fgrad.compiler.tiles import in_several_tiles
 from fgrad.core import check_jaxpr
 from fgrad.core.jaxpr import ClosedJaxpr
 from tests.compiler.tiling import forced_tiles
@@ -154,3 +155,20 @@ def test_powers_are_products() -> None:
     for n in (3, 4):
         assert "power" not in fgrad.jit(lambda x, n=n: x**n).lower(x).as_text()
         np.testing.assert_allclose(fgrad.jit(lambda x, n=n: x**n)(x), x**n)
+
+
+def test_a_group_that_makes_one_tile_is_written_as_it_is() -> None:
+    def f(x: Any) -> Any:
+        return np.exp(np.sin(x)) * 2.0
+
+    (group,) = fused(f, X).eqns
+    with forced_tiles(tile=X.nbytes):
+        single = in_several_tiles(fused(f, X))
+        text = fgrad.jit(f).lower(X).as_text()
+    assert [e.primitive.name for e in single.eqns] == ["sin", "exp", "mul"]
+    check_jaxpr(single)
+    assert "def rows" not in text
+    np.testing.assert_array_equal(single(X)[0], f(X))
+    with forced_tiles(tile=X.nbytes // 2):
+        assert in_several_tiles(fused(f, X)).eqns[0].params.keys() == group.params.keys()
+        assert "def rows" in fgrad.jit(f).lower(X).as_text()
