@@ -6,8 +6,10 @@
     params = apply_updates(params, updates)
 
 A state is a NamedTuple. Its `hyper` holds the hyperparameters of the next update, as leaves: read them, replace
-them (`state._replace(hyper=state.hyper._replace(learning_rate=1e-4))`, without another trace under `jit`),
-differentiate with respect to them, or map over them with `vmap`.
+them (`set_hyperparams(state, learning_rate=1e-4)`, without another trace under `jit`), differentiate with respect to
+them, or map over them with `vmap`. `lr_at(state)` and `hyperparams(state)` find them in any state, however deep.
+
+Gradients that are not finite go into updates and means as they are; `apply_if_finite` leaves them out.
 """
 
 from fgrad.optim.accumulators import (

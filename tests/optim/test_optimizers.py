@@ -12,7 +12,7 @@ import fgrad
 import fgrad.numpy as fnp
 from fgrad import optim, random, tree
 from fgrad.errors import ArgumentError, ShapeError, TreeStructureError
-from tests.optim.cases import OPTIMIZERS, Layer, params, schedule
+from tests.optim.cases import OPTIMIZERS, Case, Layer, params, schedule
 
 
 def quadratic(p: Any) -> Any:
@@ -258,13 +258,52 @@ def test_schedules() -> None:
     assert seen == [(schedule(i), 0.1 / (1 + i)) for i in range(4)]
 
 
-@pytest.mark.parametrize("make", [optim.sgd, optim.adam, optim.adamw])
-@pytest.mark.parametrize("compiled", [False, True])
-def test_a_constant_schedule_is_the_constant_bit_for_bit(make: Any, compiled: bool) -> None:
-    constant, _ = train(make(0.03), params(np.float32), 20, compiled)
-    scheduled, _ = train(make(lambda step: 0.03), params(np.float32), 20, compiled)
-    for x, y in zip(tree.leaves(constant), tree.leaves(scheduled), strict=True):
-        np.testing.assert_array_equal(x, y)
+@every
+def test_a_constant_schedule_is_the_constant_bit_for_bit(name: str) -> None:
+    case = OPTIMIZERS[name]
+    if name == "clipped":
+        case = Case("sgd", 0.05, 0.9)
+    rate = 0.03 if callable(case.args[0]) else case.args[0]
+    given = Case(case.name, rate, *case.args[1:], **case.options)
+    scheduled = Case(case.name, lambda step: rate, *case.args[1:], **case.options)
+    for compiled, steps in ((False, 3), (True, 20)):
+        p, state = train(given(), params(np.float32), steps, compiled)
+        q, other = train(scheduled(), params(np.float32), steps, compiled)
+        for x, y in zip(tree.leaves((p, state)), tree.leaves((q, other)), strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+@every
+def test_empty_leaves_scalars_and_nothing(name: str) -> None:
+    opt = OPTIMIZERS[name]()
+    if "mask" in str(OPTIMIZERS[name].options):
+        return  # the masks are those of other parameters
+    p = {"empty": np.zeros((0, 3)), "scalar": 2.0, "none": None, "single": np.ones((1, 1), np.float32)}
+    g = {"empty": np.zeros((0, 3)), "scalar": np.float64(0.5), "none": None, "single": np.ones((1, 1), np.float32)}
+    updates, state = opt.update(g, opt.init(p), p)
+    q = optim.apply_updates(p, updates)
+    assert [np.shape(x) for x in tree.leaves(q)] == [(0, 3), (), (1, 1)]
+    assert q["scalar"] < 2.0
+    assert q["single"].dtype == np.float32
+    again, _ = fgrad.jit(opt.update)(g, opt.init(p), p)
+    np.testing.assert_allclose(again["scalar"], updates["scalar"], rtol=1e-14)
+    assert tree.structure(state) == tree.structure(opt.init(p))
+    assert opt.update({}, opt.init({}), {})[0] == {}
+
+
+@every
+def test_a_sweep_over_hyperparameters(name: str) -> None:
+    opt, p = OPTIMIZERS[name](), params()
+    state, grads = opt.init(p), fgrad.grad(quadratic)(p)
+
+    def one(rate: Any) -> Any:
+        return opt.update(grads, optim.set_hyperparams(state, learning_rate=rate), p)[0]
+
+    rates = np.array([0.01, 0.1])
+    got = fgrad.vmap(one)(rates)
+    for i, rate in enumerate(rates):
+        for x, y in zip(tree.leaves(got), tree.leaves(one(rate)), strict=True):
+            np.testing.assert_allclose(x[i], y, rtol=1e-12)
 
 
 @every
