@@ -16,7 +16,7 @@ def replacing(path: str, sync: bool) -> Iterator[BinaryIO]:
     """A new file, to be written into; it takes the place of the file at `path` once it is complete, and on disk."""
     path = os.path.realpath(path)  # what a link names is replaced, not the link
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".{name[:40]}.{secrets.token_hex(8)}.tmp")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(temporary, flags, 0o666)  # less what the user's mask forbids, as for any new file
     try:

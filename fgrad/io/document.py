@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ ENTRY = "fgrad.json"
 FORMAT, VERSION = "fgrad.io", 1
 
 _PLAIN = frozenset({bool, int, float, complex, str, bytes})
+_UNSAFE = re.compile(r"[^\w .,'()\[\]{}=+&!#$@^~`;-]")  # in the names of files, on some system
 _LONGEST = 200  # characters of the name of an entry
 
 
@@ -83,7 +85,7 @@ def _array(leaf: Any) -> np.ndarray:
 
 def _entry_name(path: str, names: set[str]) -> str:
     """A name for the entry of a leaf: its key path, where that can be the name of a file."""
-    text = "".join(c if c.isprintable() and c not in "/\\:%" else f"%{ord(c):02X}" for c in path) or "value"
+    text = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", path) or "value"
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"
     name, number = text, 1

@@ -1,21 +1,4 @@
-"""Random numbers, as JAX has them: pure functions of a key.
-
-A key is a `uint64` array of shape (2,). The same key gives the same numbers, eagerly, under `jit`, and in every
-row under `vmap`; so a key is used once, and `split` or `fold_in` makes new ones from it::
-
-    key, noise_key = split(key)
-    noise = normal(noise_key, (3,))
-
-Numbers of two keys, and numbers of a key and of its children, are independent; numbers that two functions draw with the
-same key are not. Nothing has a derivative with respect to a key. What is drawn is differentiable in the bounds of
-`uniform`; other parameters are applied to standard numbers, as in `mean + scale * normal(key)`.
-
-Streams are those of NumPy's `Philox` bit generator and `Generator`. Sources: Salmon, Moraes, Dror & Shaw,
-"Parallel random numbers: as easy as 1, 2, 3" (SC 2011) for the generator; Claessen & Pałka, "Splittable
-pseudorandom number
-    generators using
-cryptographic hashing" (Haskell 2013) for deriving keys by the generator's own bijection.
-"""
+"""Keys, standard distributions, integers and choices."""
 
 from __future__ import annotations
 
@@ -111,8 +94,8 @@ def split(key: Array, num: Shape = 2) -> Array:
     >>> split(key(0), (2, 3)).shape
     (2, 3, 2)
     """
-    _check_key(key, "split")
-    shape = _static_shape(num, "num", "split")
+    check_key(key, "split")
+    shape = static_shape(num, "num", "split")
     keys = random_split(key, num=math.prod(shape))
     return keys if len(shape) == 1 else reshape(keys, shape=(*shape, 2))
 
@@ -132,7 +115,7 @@ def fold_in(key: Array, data: Any) -> Array:
 
     >>> keys = [fold_in(key(0), step) for step in range(3)]
     """
-    _check_key(key, "fold_in")
+    check_key(key, "fold_in")
     return random_fold_in(key, _integer(data, "data", "fold_in"))
 
 
@@ -161,11 +144,11 @@ def uniform(key: Array, shape: Shape = (), dtype: Any = float, minval: Any = 0.0
     >>> uniform(key(0), (2,))
     array([0.04298242, 0.50083192])
     """
-    shape, dtype = _static_shape(shape, "shape", "uniform"), _real_dtype(dtype, "uniform")
-    u = _draw("uniform", key, shape, dtype)
+    shape, dtype = static_shape(shape, "shape", "uniform"), real_dtype(dtype, "uniform")
+    u = draw("uniform", key, shape, dtype)
     if type(minval) is float and type(maxval) is float and minval == 0.0 and maxval == 1.0:
         return u
-    low, high = (_bound(x, name, shape, dtype, "uniform") for x, name in ((minval, "minval"), (maxval, "maxval")))
+    low, high = (parameter(x, name, shape, dtype, "uniform") for x, name in ((minval, "minval"), (maxval, "maxval")))
     return low + (high - low) * u
 
 
@@ -187,12 +170,12 @@ def normal(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
     array([-0.56828749, -0.00662315])
     """
     kind = np.dtype(dtype)
-    shape = _static_shape(shape, "shape", "normal")
+    shape = static_shape(shape, "shape", "normal")
     if kind in (np.complex64, np.complex128):
-        parts = _draw("normal", key, (2, *shape), np.dtype(f"f{kind.itemsize // 2}"))
+        parts = draw("normal", key, (2, *shape), np.dtype(f"f{kind.itemsize // 2}"))
         scale = parts.dtype.type(math.sqrt(0.5))
         return convert_element_type(parts[0] * scale + parts[1] * (1j * scale), dtype=kind)
-    return _draw("normal", key, shape, _real_dtype(kind, "normal"))
+    return draw("normal", key, shape, real_dtype(kind, "normal"))
 
 
 def truncated_normal(
@@ -216,12 +199,12 @@ def truncated_normal(
     >>> truncated_normal(key(0), shape=(2,))
     array([-1.52382   ,  0.00199044])
     """
-    function, dtype = "truncated_normal", _real_dtype(dtype, "truncated_normal")
+    function, dtype = "truncated_normal", real_dtype(dtype, "truncated_normal")
     full = fnp.broadcast_shapes(fnp.shape(lower), fnp.shape(upper))
-    size = full if shape is None else _static_shape(shape, "shape", function)
-    low, high = (_bound(x, name, size, dtype, function) for x, name in ((lower, "lower"), (upper, "upper")))
+    size = full if shape is None else static_shape(shape, "shape", function)
+    low, high = (parameter(x, name, size, dtype, function) for x, name in ((lower, "lower"), (upper, "upper")))
     first, last = erf(low * math.sqrt(0.5)), erf(high * math.sqrt(0.5))
-    x = math.sqrt(2) * erf_inv(first + (last - first) * _draw("uniform", key, size, dtype))
+    x = math.sqrt(2) * erf_inv(first + (last - first) * draw("uniform", key, size, dtype))
     return fnp.clip(x, low, high)  # rounding may step over a bound, as far as to infinity
 
 
@@ -246,7 +229,7 @@ def orthogonal(key: Array, n: int, shape: Shape = (), dtype: Any = float) -> Arr
 
     Source: Mezzadri, "How to generate random matrices from the classical compact groups" (Notices AMS 2007).
     """
-    shape = _static_shape(shape, "shape", "orthogonal")
+    shape = static_shape(shape, "shape", "orthogonal")
     q, r = fnp.linalg.qr(normal(key, (*shape, n, n), dtype))
     diagonal = fnp.diagonal(r, axis1=-2, axis2=-1)
     size = fnp.abs(diagonal)
@@ -291,11 +274,11 @@ def bits(key: Array, shape: Shape = (), dtype: Any = np.uint64) -> Array:
     >>> bits(key(0), (2,), np.uint8).dtype
     dtype('uint8')
     """
-    _check_key(key, "bits")
+    check_key(key, "bits")
     kind = np.dtype(dtype)
     if kind.kind != "u":
-        _refuse("bits", f"`dtype` is {dtype_name(kind)}", "Give an unsigned dtype: uint8, uint16, uint32 or uint64.")
-    return random_bits(key, shape=_static_shape(shape, "shape", "bits"), dtype=kind)
+        refuse("bits", f"`dtype` is {dtype_name(kind)}", "Give an unsigned dtype: uint8, uint16, uint32 or uint64.")
+    return random_bits(key, shape=static_shape(shape, "shape", "bits"), dtype=kind)
 
 
 def randint(key: Array, shape: Shape, minval: Any, maxval: Any, dtype: Any = int) -> Array:
@@ -317,10 +300,10 @@ def randint(key: Array, shape: Shape, minval: Any, maxval: Any, dtype: Any = int
     >>> randint(key(0), (5,), 0, 10)
     array([9, 0, 2, 5, 4])
     """
-    _check_key(key, "randint")
-    kind, shape = np.dtype(dtype), _static_shape(shape, "shape", "randint")
+    check_key(key, "randint")
+    kind, shape = np.dtype(dtype), static_shape(shape, "shape", "randint")
     if kind.kind not in "iu":
-        _refuse("randint", f"`dtype` is {dtype_name(kind)}", "Give an integer dtype, or draw with uniform.")
+        refuse("randint", f"`dtype` is {dtype_name(kind)}", "Give an integer dtype, or draw with uniform.")
     low, high = _integers(minval, "minval", shape), _integers(maxval, "maxval", shape)
     return random_integers(key, low, high, shape=shape, dtype=kind)
 
@@ -343,9 +326,9 @@ def bernoulli(key: Array, p: Any = 0.5, shape: Shape | None = None) -> Array:
     array([ True,  True,  True,  True])
     """
     p = as_operand(p)
-    size = aval_of(p).shape if shape is None else _static_shape(shape, "shape", "bernoulli")
-    p = _bound(p, "p", size, np.dtype(np.float64), "bernoulli")
-    return _draw("uniform", key, size, np.dtype(np.float64), "bernoulli") < p
+    size = aval_of(p).shape if shape is None else static_shape(shape, "shape", "bernoulli")
+    p = parameter(p, "p", size, np.dtype(np.float64), "bernoulli")
+    return draw("uniform", key, size, np.dtype(np.float64), "bernoulli") < p
 
 
 def rademacher(key: Array, shape: Shape = (), dtype: Any = int) -> Array:
@@ -354,9 +337,9 @@ def rademacher(key: Array, shape: Shape = (), dtype: Any = int) -> Array:
     >>> rademacher(key(1), (4,))
     array([-1, -1,  1,  1])
     """
-    _check_key(key, "rademacher")
+    check_key(key, "rademacher")
     signs = (
-        2 * random_integers(key, 0, 2, shape=_static_shape(shape, "shape", "rademacher"), dtype=np.dtype(np.int8)) - 1
+        2 * random_integers(key, 0, 2, shape=static_shape(shape, "shape", "rademacher"), dtype=np.dtype(np.int8)) - 1
     )
     return convert_element_type(signs, dtype=np.dtype(dtype))
 
@@ -379,7 +362,7 @@ def permutation(key: Array, x: Any, axis: int = 0, independent: bool = False) ->
     >>> permutation(key(0), 5)
     array([0, 2, 4, 3, 1])
     """
-    _check_key(key, "permutation")
+    check_key(key, "permutation")
     x = as_operand(x)
     shape = aval_of(x).shape
     if not shape:
@@ -411,17 +394,17 @@ def categorical(key: Array, logits: Any, axis: int = -1, shape: Shape | None = N
     >>> categorical(key(0), np.log([0.1, 0.9]), shape=(5,))
     array([0, 1, 1, 1, 1])
     """
-    _check_key(key, "categorical")
+    check_key(key, "categorical")
     logits = _numbers(logits, "logits", "categorical")
     full = aval_of(logits).shape
     if not full:
-        _refuse("categorical", "`logits` is a scalar", "Give one number per class: an array of shape (classes,).")
+        refuse("categorical", "`logits` is a scalar", "Give one number per class: an array of shape (classes,).")
     axis = _axis(axis, full, "categorical")
     rest = (*full[:axis], *full[axis + 1 :])
-    size = rest if shape is None else _static_shape(shape, "shape", "categorical")
-    _check_broadcast(rest, size, "logits, without its axis of classes,", "categorical")
+    size = rest if shape is None else static_shape(shape, "shape", "categorical")
+    check_broadcast(rest, size, "logits, without its axis of classes,", "categorical")
     if not full[axis]:
-        _refuse("categorical", f"`logits` has shape {full}: no classes", "Give at least one class.")
+        refuse("categorical", f"`logits` has shape {full}: no classes", "Give at least one class.")
     logits = fnp.moveaxis(logits, axis, -1)
     weights = fnp.exp(logits - fnp.max(logits, axis=-1, keepdims=True))
     return random_categorical(key, weights, shape=size)
@@ -447,15 +430,15 @@ def choice(key: Array, a: Any, shape: Shape = (), replace: bool = True, p: Any =
     >>> choice(key(0), np.array([10, 20, 30]), (2,), replace=False)
     array([10, 30])
     """
-    _check_key(key, "choice")
-    shape, a = _static_shape(shape, "shape", "choice"), as_operand(a)
+    check_key(key, "choice")
+    shape, a = static_shape(shape, "shape", "choice"), as_operand(a)
     full = aval_of(a).shape
     axis = _axis(axis, full, "choice") if full else 0
     count = full[axis] if full else _length(a, "a", "choice")
     drawn = math.prod(shape)
     if drawn > (count if not replace else count * drawn):
         what = f"{drawn} entries were asked for, but there are {count}" + ("" if replace else " and replace is False")
-        _refuse("choice", what, "Draw fewer, or with replace=True from at least one.")
+        refuse("choice", what, "Draw fewer, or with replace=True from at least one.")
     index = _positions(key, count, shape, replace, p)
     return fnp.take(a, index, axis=axis) if full else index
 
@@ -469,11 +452,11 @@ def _positions(key: Array, count: int, shape: tuple[int, ...], replace: bool, p:
         return reshape(random_permutation(key, shape=(count,))[:drawn], shape=shape)
     p = _numbers(p, "p", "choice")
     if aval_of(p).shape != (count,):
-        _refuse("choice", f"`p` has shape {aval_of(p).shape}", f"Give one probability per entry: shape ({count},).")
+        refuse("choice", f"`p` has shape {aval_of(p).shape}", f"Give one probability per entry: shape ({count},).")
     if replace:
         return random_categorical(key, p, shape=shape)
     # The smallest of independent exponential times at rates p (Efraimidis & Spirakis, 2006); what has p = 0 comes last.
-    times = _draw("exponential", key, (count,), np.dtype(np.float64))
+    times = draw("exponential", key, (count,), np.dtype(np.float64))
     possible = p > 0
     times = fnp.where(possible, times / fnp.where(possible, p, 1.0), np.inf)
     return reshape(fnp.argsort(times)[:drawn], shape=shape)
@@ -482,36 +465,36 @@ def _positions(key: Array, count: int, shape: tuple[int, ...], replace: bool, p:
 # Checking arguments
 
 
-def _refuse(function: str, what: str, cure: str) -> NoReturn:
+def refuse(function: str, what: str, cure: str) -> NoReturn:
     raise ArgumentError(message(f"random.{function}: {what}.", cure=cure))
 
 
-def _check_key(key: Any, function: str) -> None:
+def check_key(key: Any, function: str) -> None:
     """Refuses what is not a key, and says how to make one of it."""
     if type(key) is Tracer or isinstance(key, np.ndarray):
         if key.dtype == _KEY and key.shape == (2,):
             return
         what = f"`key` must be uint64 of shape (2,), got {aval_of(key)}"
         if key.dtype == _KEY and key.shape[-1:] == (2,):
-            _refuse(
+            refuse(
                 function,
                 what,
                 f"That is an array of keys: use one (keys[0]), or map them: fgrad.vmap(random.{function}).",
             )
-        _refuse(function, what, "Make a key with fgrad.random.key(seed), and more of it with fgrad.random.split.")
+        refuse(function, what, "Make a key with fgrad.random.key(seed), and more of it with fgrad.random.split.")
     cure = "Make a key with fgrad.random.key(seed)."
     if isinstance(key, (int, np.integer)):
         cure = f"Make a key of it: fgrad.random.key({key})."
     elif isinstance(key, (np.random.Generator, np.random.RandomState)):
         cure = "Draws are pure functions: make a key with fgrad.random.key(seed), and split it for every draw."
-    _refuse(function, f"`key` must be a key, got {key!r:.60} of type {type(key).__name__}", cure)
+    refuse(function, f"`key` must be a key, got {key!r:.60} of type {type(key).__name__}", cure)
 
 
 def _integer(x: Any, name: str, function: str) -> Array:
     """An integer scalar of at most 64 bits."""
     if type(x) is int:
         if not -(2**63) <= x < 2**64:
-            _refuse(
+            refuse(
                 function,
                 f"`{name}` is {x}, which has more than 64 bits",
                 "Fold it in parts: fold_in(fold_in(key, a), b).",
@@ -521,9 +504,9 @@ def _integer(x: Any, name: str, function: str) -> Array:
     aval = aval_of(x)
     if aval.shape:
         cure = f"Map several with fgrad.vmap(random.{function})."
-        _refuse(function, f"`{name}` must be a scalar, got {aval}", cure)
+        refuse(function, f"`{name}` must be a scalar, got {aval}", cure)
     if aval.dtype.kind not in "biu":
-        _refuse(
+        refuse(
             function,
             f"`{name}` must be an integer, got {aval}",
             "Give an integer, for example step rather than step / 2.",
@@ -538,8 +521,8 @@ def _integers(x: Any, name: str, shape: tuple[int, ...]) -> Array:
     x = _numbers(x, name, "randint")
     aval = aval_of(x)
     if aval.dtype.kind not in "biu":
-        _refuse("randint", f"`{name}` must hold integers, got {aval}", "Convert it: x.astype(int).")
-    _check_broadcast(aval.shape, shape, name, "randint")
+        refuse("randint", f"`{name}` must hold integers, got {aval}", "Convert it: x.astype(int).")
+    check_broadcast(aval.shape, shape, name, "randint")
     return x
 
 
@@ -552,20 +535,20 @@ def _numbers(x: Any, name: str, function: str) -> Array:
         got = f"dtype {aval_of(x).dtype}"
     except (TypeError, ValueError):
         got = f"{x!r:.60}"
-    _refuse(function, f"`{name}` must be made of real numbers, got {got}", "Give a number or an array.")
+    refuse(function, f"`{name}` must be made of real numbers, got {got}", "Give a number or an array.")
 
 
 def _length(x: Array, name: str, function: str) -> int:
     """A number of entries that is known while tracing."""
     if aval_of(x).dtype.kind not in "iu" or (type(x) is Tracer and x.concrete is None):
         cure = "Give an array, or an integer that is not traced (jit's static_argnums)."
-        _refuse(function, f"`{name}` must be an array or a known integer, got {x!r:.60}", cure)
+        refuse(function, f"`{name}` must be an array or a known integer, got {x!r:.60}", cure)
     if int(x) < 0:
-        _refuse(function, f"`{name}` is {int(x)}", "A number of entries cannot be negative.")
+        refuse(function, f"`{name}` is {int(x)}", "A number of entries cannot be negative.")
     return int(x)
 
 
-def _static_shape(shape: Any, name: str, function: str) -> tuple[int, ...]:
+def static_shape(shape: Any, name: str, function: str) -> tuple[int, ...]:
     entries = (shape,) if isinstance(shape, (SupportsIndex, Tracer)) else shape
     try:
         sizes = tuple(n.__index__() for n in entries)
@@ -575,13 +558,13 @@ def _static_shape(shape: Any, name: str, function: str) -> tuple[int, ...]:
         cure = "Give an integer or a tuple of integers."
         raise ArgumentError(message(f"random.{function}: `{name}` is {shape!r:.60}.", cure=cure)) from error
     if any(n < 0 for n in sizes):
-        _refuse(function, f"`{name}` is {shape}", "Sizes cannot be negative.")
+        refuse(function, f"`{name}` is {shape}", "Sizes cannot be negative.")
     return sizes
 
 
 def _axis(axis: Any, shape: tuple[int, ...], function: str) -> int:
     if not isinstance(axis, (int, np.integer)) or not -len(shape) <= axis < len(shape):
-        _refuse(
+        refuse(
             function,
             f"`axis` is {axis!r:.60} for an array of shape {shape}",
             f"It must lie in [{-len(shape)}, {len(shape)}).",
@@ -589,39 +572,37 @@ def _axis(axis: Any, shape: tuple[int, ...], function: str) -> int:
     return int(axis) % len(shape)
 
 
-def _real_dtype(dtype: Any, function: str) -> np.dtype[Any]:
+def real_dtype(dtype: Any, function: str) -> np.dtype[Any]:
     kind: np.dtype[Any] = np.dtype(dtype)
     if kind.kind != "f" or kind.itemsize > 8:
-        _refuse(
-            function, f"`dtype` is {dtype_name(kind)}", "Give float64, float32 or float16, and convert with astype."
-        )
+        refuse(function, f"`dtype` is {dtype_name(kind)}", "Give float64, float32 or float16, and convert with astype.")
     return kind
 
 
-def _check_broadcast(given: tuple[int, ...], shape: tuple[int, ...], name: str, function: str) -> None:
+def check_broadcast(given: tuple[int, ...], shape: tuple[int, ...], name: str, function: str) -> None:
     aligned = shape[len(shape) - len(given) :]
     if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given, aligned, strict=True)):
-        _refuse(
+        refuse(
             function,
             f"{name} of shape {given} does not broadcast to {shape}",
             "Give the shape of the result as `shape`.",
         )
 
 
-def _bound(x: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], function: str) -> Array:
+def parameter(x: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], function: str) -> Array:
     """A parameter of a distribution, in the dtype of the result."""
     x = _numbers(x, name, function)
-    _check_broadcast(aval_of(x).shape, shape, f"`{name}`", function)
+    check_broadcast(aval_of(x).shape, shape, f"`{name}`", function)
     return convert_element_type(x, dtype=dtype)
 
 
-def _draw(
+def draw(
     distribution: str, key: Array, shape: tuple[int, ...], dtype: np.dtype[Any], function: str | None = None
 ) -> Array:
-    _check_key(key, function or distribution)
+    check_key(key, function or distribution)
     return random_real(key, distribution=distribution, shape=shape, dtype=dtype)
 
 
 def _draw_public(distribution: str, key: Array, shape: Any, dtype: Any) -> Array:
-    size = _static_shape(shape, "shape", distribution)
-    return _draw(distribution, key, size, _real_dtype(dtype, distribution))
+    size = static_shape(shape, "shape", distribution)
+    return draw(distribution, key, size, real_dtype(dtype, distribution))
