@@ -12,7 +12,7 @@ from fgrad.api.linear import jvp, vjp
 from fgrad.core.aval import Array, aval_of
 from fgrad.errors import ArgumentError, CheckError, message, public
 from fgrad.testing.compare import Difference, different_types, judge, rounding, unequal, worst
-from fgrad.testing.points import Direction, Point, dot, element_text, no_tangent
+from fgrad.testing.points import Direction, Point, dot, element_text, no_tangent, typical_size
 from fgrad.testing.references import Reference, directional_derivative
 from fgrad.tree import flatten
 
@@ -248,7 +248,7 @@ def _reverse(point: Point, f_vjp: Callable[..., Any], tolerance: _Tolerance, rng
         for j in range(len(cts)):
             if not (reference.reliable[j] & ~reference.kinks[j]).all():
                 raise _undecided(point, reference, j, ts)
-        difference = _paired(reference, cts, found, ts, point.precision, tolerance)
+        difference = _paired(point, reference, cts, found, ts, tolerance)
         if difference is not None:
             raise point.failure(
                 "the cotangent is wrong.",
@@ -280,18 +280,19 @@ def _pulled_back(point: Point, f_vjp: Callable[..., Any], cts: Sequence[Array]) 
 
 
 def _paired(
+    point: Point,
     reference: Reference,
     cts: Sequence[Array],
     found: Sequence[Array],
     ts: Direction,
-    precision: float,
     tolerance: _Tolerance,
 ) -> Difference | None:
     """How <c, J·t> by the reference and <Jᵀ·c, t> differ."""
     expected, size = dot(cts, reference.values)
     got, other = dot(ts, found)
     error, _ = dot([np.abs(ct) for ct in cts], [np.abs(e) for e in reference.errors])
-    allowed = tolerance.allowance(precision, size + other)(np.asarray(expected))
+    size += other + point.magnitude * max(typical_size(ct) for ct in cts)
+    allowed = tolerance.allowance(point.precision, size)(np.asarray(expected))
     return worst(np.asarray(expected), np.asarray(got), 10 * error + allowed)
 
 
@@ -302,7 +303,7 @@ def _guilty_elements(
 
     def off(ts: Direction) -> Difference | None:
         reference = directional_derivative(point.call, point.leaves, ts, tolerance.eps, extended=True)
-        return _paired(reference, cts, found, ts, point.precision, tolerance)
+        return _paired(point, reference, cts, found, ts, tolerance)
 
     guilty = [i for i in point.moved if off(point.direction(rng, i)) is not None]
     lines = _with_respect_to(point, guilty)

@@ -4,13 +4,13 @@
     def test_my_loss(gradcheck, point):
         gradcheck(my_loss, *point)
 
-Without the marker, or with the mode "all", `gradcheck` is `fgrad.testing.check_all`. Nothing else of fgrad.testing is
-imported before it is called.
+Without the marker, or with the mode "all", `gradcheck` is `fgrad.testing.check_all`. The hooks themselves stand in
+_fgrad_pytest.py, outside of the package: pytest imports them in every run, fgrad only if a test asks for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,23 +18,10 @@ import pytest
 
 import fgrad.testing as checks
 
-__all__ = [
-    "GradCheck",
-    "check_marker",
-    "gradcheck",
-    "pytest_configure",
-    "pytest_generate_tests",
-    "pytest_runtest_makereport",
-]
+__all__ = ["GradCheck", "check_marker", "parametrize"]
 
 MODES = {"fwd": "forward mode", "rev": "reverse mode", "all": "everything that check_all does"}
 OPTIONS = ("points", "modes", "order", "atol", "rtol")
-
-_MARKER = (
-    "gradients(points=None, modes=('fwd', 'rev'), order=2, atol=None, rtol=None): "
-    "run the test once per mode and point; the fixture gradcheck checks derivatives in that mode."
-)
-_shown = pytest.StashKey[str]()
 
 
 class GradCheck:
@@ -62,26 +49,14 @@ class GradCheck:
         """
         __tracebackhide__ = True
         given = {"order": 2, **self._options, **options}
-        self._item.stash[_shown] = _description(f, args, self.mode, given)
+        self._item.gradchecked = _description(f, args, self.mode, given)
         if self.mode == "all":
             return checks.check_all(f, *args, **given)
         return checks.check_grads(f, args, modes=(self.mode,), **given)
 
 
-@pytest.fixture
-def gradcheck(request: pytest.FixtureRequest) -> GradCheck:
-    """Checks derivatives: `gradcheck(f, *args)`; see `fgrad.testing.check_all`, and the marker `gradients`."""
-    return GradCheck(request)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", _MARKER)
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    marker = metafunc.definition.get_closest_marker("gradients")
-    if marker is None:
-        return
+def parametrize(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+    """Runs a test once per mode and point of its marker."""
     check_marker(marker.args, marker.kwargs, metafunc.definition.name, metafunc.fixturenames)
     points = marker.kwargs.get("points")
     if points is not None:
@@ -128,17 +103,6 @@ def _fault(args: Sequence[Any], options: Mapping[str, Any], fixtures: Sequence[s
 def _modes(options: Mapping[str, Any]) -> Sequence[str]:
     modes = options.get("modes", ("fwd", "rev"))
     return [modes] if isinstance(modes, str) else list(modes)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Says below a failure what was being checked, and where."""
-    report = yield
-    if report.failed and _shown in item.stash:
-        report.sections.append(("gradcheck", item.stash[_shown]))
-    return report
 
 
 def _description(f: Any, args: tuple[Any, ...], mode: str, options: Mapping[str, Any]) -> str:

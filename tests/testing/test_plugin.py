@@ -37,7 +37,7 @@ def run(folder: Path, source: str, *options: str) -> str:
         "-m",
         "pytest",
         "-p",
-        "fgrad.testing.plugin",
+        "_fgrad_pytest",
         "--strict-markers",
         "-p",
         "no:cacheprovider",
@@ -50,7 +50,8 @@ def run(folder: Path, source: str, *options: str) -> str:
 
 def test_it_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["entry-points"]["pytest11"] == {"fgrad": plugin.__name__}
+    assert project["entry-points"]["pytest11"] == {"fgrad": "_fgrad_pytest"}
+    assert (ROOT / "_fgrad_pytest.py").is_file()
 
 
 def test_points_and_modes(tmp_path: Path) -> None:
@@ -114,8 +115,9 @@ def test_loss(gradcheck):
     assert "fgrad/testing" not in report
 
 
-def test_the_plugin_imports_little() -> None:
-    code = "import sys, fgrad.testing.plugin; print(*[m for m in sys.modules if m.startswith('fgrad.testing')])"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["fgrad.testing", "fgrad.testing.plugin"]
+def test_a_run_that_does_not_use_it_does_not_import_fgrad(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text("def test(): import sys; assert 'fgrad' not in sys.modules\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    command = [sys.executable, "-m", "pytest", "-p", "_fgrad_pytest", "-p", "no:cacheprovider", "-q", "."]
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "1 passed" in found.stdout
