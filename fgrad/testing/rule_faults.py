@@ -35,6 +35,8 @@ _PIECEWISE_CONSTANT = "it has no tangent in what it is not linear in, so its coe
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("average_window_ties", "said to be affine"): _PIECEWISE_CONSTANT,
     ("spread_window_ties", "said to be affine"): _PIECEWISE_CONSTANT,
+    ("kl_div", "the slope of another point"): "its slopes depend on the quotient of its arguments alone",
+    ("rel_entr", "the slope of another point"): "its slopes depend on the quotient of its arguments alone",
 }
 """Faults, of primitives by name, that change nothing that could be held against a definition, and why."""
 

@@ -92,8 +92,10 @@ def jvp(
 ) -> tuple[list[Array], list[Array | Zero]]:
     """Value and directional derivative of a function of flat arguments that returns a flat list.
 
-    Where the tangents are being recorded, `mode` is `Linearize`.
+    Where the tangents are being recorded, the mode is `Linearize`.
     """
+    if mode is Jvp and any(map(_is_recorded, ts)):
+        mode = Linearize
     extent = watched([*xs, *ts])
     if extent is not None:
         xs, ts = extent.xs[: len(xs)], extent.xs[len(xs) :]
@@ -104,6 +106,18 @@ def jvp(
     if extent is not None:
         pairs = [(extent.value(y), extent.value(t)) for y, t in pairs]
     return [y for y, _ in pairs], [t for _, t in pairs]
+
+
+def _is_recorded(t: Any) -> bool:
+    """Whether a tangent is one of a linear program that is being made, as in a rule of the user's.
+
+    An equation that computes values and tangents together would put the values into that program.
+    """
+    if type(t) is not Tracer:
+        return False
+    if type(t.interpreter) is Stage:
+        return not t.interpreter.closed
+    return isinstance(t.state, tuple) and any(map(_is_recorded, t.state))
 
 
 def linearize(

@@ -314,3 +314,24 @@ def test_in_the_body_of_a_scan(kind: str) -> None:
         x = np.array([0.3, 0.4]) if derivative not in (fgrad.grad, fgrad.jacfwd, fgrad.hessian, fgrad.jacrev) else 0.3
         for wrap in (lambda g: g, fgrad.jit):
             np.testing.assert_allclose(wrap(derivative(looped))(x), derivative(unrolled)(x), rtol=1e-12)
+
+
+INNER: dict[str, Any] = {
+    "jit": fgrad.jit(lambda x: np.sin(2.0 * x)),
+    "checkpoint": fgrad.checkpoint(lambda x: np.sin(2.0 * x)),
+    "cond": lambda x: fgrad.lax.cond(np.sum(x) > 0, np.sin, np.cos, x),
+    "scan": lambda x: fgrad.lax.scan(lambda c, _: (np.sin(c), None), x, None, length=2)[0],
+    "while_loop": lambda x: fgrad.lax.while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, np.sin(s[1])), (0, x))[1],
+}
+
+
+@pytest.mark.parametrize("name", INNER)
+@pytest.mark.parametrize("under", [lambda f: f, fgrad.jit, lambda f: lambda x: fgrad.vmap(f)(x[None])[0]])
+def test_a_rule_that_pushes_tangents_through_control_flow_in_reverse_mode(name: str, under: Any) -> None:
+    """The values of the rule are used by what follows, and are no part of the linear program."""
+    f = INNER[name]
+    g = fgrad.custom_jvp(f)
+    g.defjvp(lambda xs, ts: fgrad.jvp(f, xs, ts))
+    x = np.array([0.3, 0.5])
+    expected = fgrad.grad(lambda x: np.sum(np.tanh(f(x)) + f(x)))(x)
+    np.testing.assert_allclose(under(fgrad.grad(lambda x: np.sum(np.tanh(g(x)) + g(x))))(x), expected, rtol=1e-12)

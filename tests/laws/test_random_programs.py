@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import event, given
+from hypothesis import HealthCheck, event, given, seed, settings
 from hypothesis import strategies as st
 
 import fgrad
@@ -328,3 +331,24 @@ def test_every_function_by_itself(step: Step) -> None:
     check_adjoint(f, (a, b))
     check_jit(f, (a, b))
     check_vmap(f, (np.stack([a, -a]), b), in_axes=(0, None))
+
+
+HEALTH = list(HealthCheck)
+MINUTES = float(os.environ.get("FGRAD_FUZZ", "0"))
+PROPERTIES = [f for name, f in sorted(globals().items()) if name.startswith("test_") and hasattr(f, "hypothesis")]
+
+
+@pytest.mark.skipif(not MINUTES, reason="FGRAD_FUZZ=minutes draws other programs every time, as long as that")
+def test_other_programs_every_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """FGRAD_SEED, a seed that was printed, begins there again."""
+    start = int(os.environ.get("FGRAD_SEED", time.time_ns() % 2**32))
+    rounds = settings(max_examples=40, derandomize=False, database=None, deadline=None, suppress_health_check=HEALTH)
+    several = [rounds(f) for f in PROPERTIES]
+    end = time.monotonic() + 60 * MINUTES
+    for number in itertools.count(start):
+        with capsys.disabled():
+            print(f"FGRAD_SEED={number}", flush=True)  # noqa: T201
+        for f in several:
+            seed(number)(f)()
+        if time.monotonic() > end:
+            return
