@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,9 +52,13 @@ def _is_masked(condition: Array, zero: Any, x: Any) -> bool:
     """Whether what is to be chosen from is 0, with all its bits, and an array."""
     if type(zero) is np.ndarray or type(x) is not np.ndarray or x.dtype not in _BITS or x.shape != condition.shape:
         return False
-    if zero != 0 or str(zero)[0] == "-":
+    if zero != 0:
         return False
-    return not isinstance(zero, np.generic) or zero.dtype == x.dtype or np.result_type(zero, x) == x.dtype
+    if isinstance(zero, np.generic):
+        same = zero.dtype == x.dtype or np.result_type(zero, x) == x.dtype
+    else:
+        same = type(zero) in (bool, int) or (type(zero) is float and x.dtype.kind == "f")
+    return same and math.copysign(1.0, zero) > 0
 
 
 def _masked(mask: Any, x: Array, out: Any) -> Array:

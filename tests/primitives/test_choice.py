@@ -44,3 +44,15 @@ def test_small_and_scalar_conditions():
     assert choose(np.True_, 1.0, 2.0) == 1.0
     assert choose(False, np.arange(3), np.ones(3)).tolist() == [1.0, 1.0, 1.0]
     assert choose(np.arange(2 * LARGE), 1, 2)[0] == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64])
+@pytest.mark.parametrize(
+    "zero", [0, 0.0, -0.0, False, 0j, np.float32(0), np.float64(0), np.float32(-0.0), np.complex64(0), np.int8(0)]
+)
+def test_a_zero_of_another_kind_decides_the_dtype(dtype, zero):
+    condition, x = np.arange(2 * LARGE) % 3 == 0, np.arange(2 * LARGE).astype(dtype)
+    for given in ((zero, x), (x, zero)):
+        expected, got = np.where(condition, *given), choose(condition, *given)
+        assert got.dtype == expected.dtype
+        assert got.tobytes() == expected.tobytes()
