@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.examples.loading import inked, load, printed_by
-
-
-@pytest.fixture(autouse=True)
-def one_thread_for_products() -> Iterator[None]:
-    """Keeps BLAS from waiting for cores that other tests use: small matrices lose more by that than they gain."""
-    with pytest.importorskip("threadpoolctl").threadpool_limits(1, "blas"):
-        yield
 
 
 @pytest.fixture
