@@ -91,9 +91,9 @@ def _refuse(limit: int) -> Callable[[Any, dict[str, Any]], None]:
     def check(count: Any, finite: dict[str, Any]) -> None:
         if count > limit:
             where = ", ".join(f"grads{path}" for path, each in finite.items() if not each)
-            what = f"apply_if_finite.update: {where} is not finite, for the {int(count)}th time in a row"
+            what = f"apply_if_finite.update: {where} is not finite; {int(count)} steps in a row were not"
             cure = "Lower the learning rate, clip gradients, or find the cause with fgrad.debug.explain_nan(f, *args)."
-            raise NonFiniteError(message(f"{what}; {limit} are allowed.", cure=cure))
+            raise NonFiniteError(message(f"{what}, {limit} may be.", cure=cure))
 
     return check
 

@@ -96,20 +96,18 @@ def leafwise(
     return GradientTransformation(init, public(update))
 
 
-def treewise(
-    name: str, hyper: Any, rule: Callable[[Any, Array, Any], Any], state: Callable[..., Any] = HyperState
-) -> GradientTransformation:
+def treewise(name: str, hyper: Any, rule: Callable[[Any, Array, Any], Any]) -> GradientTransformation:
     """A transformation that looks at all gradients at once: `rule(hyper, count, grads)` returns the updates."""
     check_hyper(name, hyper)
     where = f"{name}.update"
 
     def init(params: Any) -> Any:
-        return state(FIRST_STEP, first(hyper))
+        return HyperState(FIRST_STEP, first(hyper))
 
     def update(grads: Any, old: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
-        check_state(where, old, state, hyper)
+        check_state(where, old, HyperState, hyper)
         count = old.count + 1
-        return rule(old.hyper, count, grads), state(count, following(old.hyper, hyper, count))
+        return rule(old.hyper, count, grads), HyperState(count, following(old.hyper, hyper, count))
 
     return GradientTransformation(init, public(update))
 
