@@ -160,6 +160,8 @@ def _uses(eqn: Equation) -> Sequence[Use | None]:
     """For each operand of an operation on arrays that is a number, and a variable, the dtype that it is converted
     to."""
     nothing = (None,) * len(eqn.invars)
+    if not any([type(a) is Var and not a.aval.shape for a in eqn.invars]):
+        return nothing
     ufunc = getattr(eqn.primitive, "impl", None)
     if not isinstance(eqn.primitive, Elementwise) or not isinstance(ufunc, np.ufunc) or ufunc.nin != len(eqn.invars):
         return nothing
@@ -176,6 +178,8 @@ def _uses(eqn: Equation) -> Sequence[Use | None]:
 
 def with_arrays_for_numbers(eqn: Equation, operands: Sequence[str], writer: Writer) -> list[str]:
     """The operands of an equation, where numbers are those that NumPy's loop computes with."""
+    if not any([type(a) is Literal for a in eqn.invars]):
+        return list(operands)
     ufunc = getattr(eqn.primitive, "impl", None)
     if not isinstance(eqn.primitive, Elementwise) or not isinstance(ufunc, np.ufunc):
         return list(operands)
@@ -187,7 +191,7 @@ def with_arrays_for_numbers(eqn: Equation, operands: Sequence[str], writer: Writ
 
 def _arrays(ufunc: np.ufunc, eqn: Equation) -> list[Any]:
     """For each operand that is a number what NumPy makes of it; `None` for the others."""
-    if ufunc.nin != len(eqn.invars) or not any(type(a) is Literal for a in eqn.invars):
+    if ufunc.nin != len(eqn.invars):
         return [None] * len(eqn.invars)
     keys = tuple([a.aval.key for a in eqn.invars])
     dtypes = _loop(ufunc, keys)
