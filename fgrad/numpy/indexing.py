@@ -448,7 +448,10 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
 def _diagonal_positions(rows: int, columns: int, offset: int) -> tuple[Any, Any]:
     start, skip = (max(0, -offset), max(0, offset))
     i = np.arange(max(0, min(rows - start, columns - skip)))
-    return i + start, i + skip
+    places = i + start, i + skip
+    for array in places:
+        array.flags.writeable = False  # the compiler may rely on what they are
+    return places
 
 
 def diag(v: Any, k: int = 0) -> Array:

@@ -131,32 +131,46 @@ def columns(x: Array, start: int, stop: int, axis: int = -1) -> Array:
     return gather(x, key=tuple(key), unique=True)
 
 
+def _on(m: int, n: int) -> Array:
+    """Where the diagonal is. The compiler may rely on what it is: nobody can write into it."""
+    mask = np.eye(m, n, dtype=bool)
+    mask.flags.writeable = False
+    return mask
+
+
+def _below(m: int, n: int) -> Array:
+    """What is below the diagonal, likewise."""
+    mask = np.tri(m, n, -1, dtype=bool)
+    mask.flags.writeable = False
+    return mask
+
+
 def on_diagonal(v: Array) -> Array:
     """Diagonal matrices of vectors."""
     n = shape_of(v)[-1]
-    return select(np.eye(n, dtype=bool), down(v), 0.0)
+    return select(_on(n, n), down(v), 0.0)
 
 
 def diagonal(x: Array) -> Array:
     """The diagonals of square matrices."""
     rank, n = len(shape_of(x)), shape_of(x)[-1]
-    return reduce_sum(select(np.eye(n, dtype=bool), x, 0.0), axes=(rank - 1,))
+    return reduce_sum(select(_on(n, n), x, 0.0), axes=(rank - 1,))
 
 
 def triangle(x: Array, weight: float = 0.0) -> Array:
     """What is below the diagonal, and the diagonal times a weight; zeros above."""
     m, n = shape_of(x)[-2:]
-    low = select(np.tri(m, n, -1, dtype=bool), x, 0.0)
-    return low + select(np.eye(m, n, dtype=bool), weight * x, 0.0) if weight else low
+    low = select(_below(m, n), x, 0.0)
+    return low + select(_on(m, n), weight * x, 0.0) if weight else low
 
 
 def from_triangle(x: Array, lower: bool) -> Array:
     """The Hermitian matrices that have a given triangle, and the real part of a given diagonal."""
     n = shape_of(x)[-1]
-    kept = np.tri(n, n, -1, dtype=bool)
+    kept = _below(n, n)
     if aval_of(x).dtype.kind != "c":
-        return select(kept if lower else kept.T, x, select(np.eye(n, dtype=bool), x, matrix_transpose(x)))
-    middle = select(np.eye(n, dtype=bool), real(x), adjoint(x))
+        return select(kept if lower else kept.T, x, select(_on(n, n), x, matrix_transpose(x)))
+    middle = select(_on(n, n), real(x), adjoint(x))
     return select(kept if lower else kept.T, x, middle)
 
 

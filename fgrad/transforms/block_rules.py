@@ -22,7 +22,20 @@ from fgrad.primitives.rounding import conj, imag, real
 from fgrad.primitives.scattering import scatter_add
 from fgrad.primitives.shape import broadcast_to, convert_element_type, copy, reduce_sum, reshape, transpose
 from fgrad.transforms.block_products import product
-from fgrad.transforms.blocks import Block, boxed, cut_axis, dense, free, is_plain, ordered, sides, weighed
+from fgrad.transforms.blocks import (
+    Block,
+    boxed,
+    cut_axis,
+    dense,
+    free,
+    is_plain,
+    meet,
+    ordered,
+    place_of,
+    sides,
+    united,
+    weighed,
+)
 
 __all__ = ["BlockRule", "block_rules", "combined", "keep_weights"]
 
@@ -36,7 +49,7 @@ def combined(blocks: Sequence[Block]) -> list[Block]:
     for block in blocks:
         if block.weights is None and is_plain(block):
             block = dense(block)
-        place = (*block[:-2], shape_of(block.x), id(block.weights))
+        place = place_of(block)
         found[place] = block._replace(x=found[place].x + block.x) if place in found else block
     return list(found.values())
 
@@ -113,7 +126,25 @@ def _sum(primitive: Primitive, operands: list[Any], avals: list[ShapedArray], ou
     ]
     if primitive is sub:
         second = [block._replace(x=neg(block.x)) for block in second]
-    return first + second
+    return _added(first, second)
+
+
+def _added(first: Sequence[Block], second: Sequence[Block]) -> list[Block] | None:
+    """The blocks of both sums; `None` where some have elements in common, which may cancel: these are added at once.
+    Only what waits for a product does not."""
+    found = list(first)
+    for y in second:
+        met = [
+            x for x in found if x.weights is None and y.weights is None and place_of(x) != place_of(y) and meet(x, y)
+        ]
+        if not met:
+            found.append(y)
+            continue
+        both = united(met[0], y) if len(met) == 1 else None
+        if both is None:
+            return None
+        found[[x is met[0] for x in found].index(True)] = both
+    return found
 
 
 def _transpose(primitive: Primitive, operands: list[Any], avals: Any, out: ShapedArray, params: Any) -> Any:
@@ -333,7 +364,7 @@ def _scatter_add(primitive: Primitive, operands: list[Any], avals: Any, out: Sha
     if any(aval.dtype != out.dtype for aval in avals):
         return None
     plan = _plain_key(params["key"], out.shape)
-    return None if plan is None else [*operands[0], *[_put(block, plan) for block in operands[1]]]
+    return None if plan is None else _added(operands[0], [_put(block, plan) for block in operands[1]])
 
 
 keep_weights = frozenset((mul, div, neg, add, sub, transpose, dot_general))

@@ -27,10 +27,13 @@ __all__ = [
     "dense",
     "free",
     "is_plain",
+    "meet",
     "ordered",
+    "place_of",
     "sides",
     "total",
     "unit_blocks",
+    "united",
     "weighed",
 ]
 
@@ -87,6 +90,45 @@ def sides(block: Block) -> tuple[int, ...]:
 def weighed(block: Block) -> Block:
     """The same block without weights that wait."""
     return block if block.weights is None else block._replace(x=block.x * block.weights, weights=None)
+
+
+def place_of(block: Block) -> tuple[Any, ...]:
+    """Where a block is: blocks with the same place can be added number by number."""
+    return *block[:-2], shape_of(block.x), id(block.weights)
+
+
+def meet(x: Block, y: Block) -> bool:
+    """Whether two blocks may have an element in common."""
+    if x.low >= y.low + y.size or y.low >= x.low + x.size:
+        return False
+    for a, m, b, n in zip(x.starts, sides(x), y.starts, sides(y), strict=True):
+        if a >= b + n or b >= a + m:
+            return False
+    if len(x.along) == 1 and x.along == y.along and x.along[0] is not None:  # parallel diagonals
+        axis = x.along[0]
+        return x.low - x.starts[axis] == y.low - y.starts[axis]
+    return True
+
+
+def united(x: Block, y: Block) -> Block | None:
+    """The sum of two blocks on one diagonal, as one block; `None` for others."""
+    axis = x.along[0] if len(x.along) == 1 and x.along == y.along else None
+    if axis is None or x.low - x.starts[axis] != y.low - y.starts[axis]:
+        return None
+    if any(sides(x)[i] != sides(y)[i] or x.starts[i] != y.starts[i] for i in range(len(x.starts)) if i != axis):
+        return None
+    low, high = min(x.low, y.low), max(x.low + x.size, y.low + y.size)
+    shape = list(sides(x))
+    shape[axis] = high - low
+    starts = list(x.starts)
+    starts[axis] += low - x.low
+    keys = []
+    for block in (x, y):
+        box = zip(block.starts, starts, sides(block), shape, strict=True)
+        keys.append(tuple([slice_entry(slice(a - b, a - b + n), m) for a, b, n, m in box]))
+    out = place(x.x, key=keys[0], unique=True, shape=tuple(shape))
+    out = scatter_add(out, y.x, key=keys[1], unique=True)
+    return Block(low, (high - low,), x.along, tuple(starts), out)
 
 
 def cut_axis(x: Array, axis: int, start: int, stop: int) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fgrad
+import fgrad.numpy as fnp
 from fgrad.compiler.compiled import optimize
 from fgrad.primitives.contraction import dot_general
 
@@ -69,3 +70,69 @@ def test_results_of_jacobians_can_be_written_into() -> None:
         for f in (lambda x: x, lambda x: x[::-1], lambda x: x.reshape(3, 4), lambda x: (x, x * 2.0)):
             for g in (jacobian(f), fgrad.jit(jacobian(f))):
                 assert all(leaf.flags.writeable for leaf in fgrad.tree.leaves(g(V)))
+
+
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf])
+def test_a_vector_on_the_diagonal_scales(bad: float | None) -> None:
+    v = V.copy()
+    if bad is not None:
+        v[3] = bad
+    programs: list[Any] = [
+        lambda x, v: x @ fnp.diag(v),
+        lambda x, v: fnp.diag(v) @ x,
+        lambda x, v: fnp.diag(v).T @ x.T,
+        lambda x, v: (fnp.diag(v) * 0.5 * 3.0) @ x,
+    ]
+    for f in programs:
+        assert "scaled" in names(f, A, v)
+        assert "dot_general" not in names(f, A, v)
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_allclose(fgrad.jit(f)(A, v), f(A, v), rtol=1e-12, atol=1e-12)
+
+
+def test_what_is_not_a_diagonal_is_no_scale() -> None:
+    places = np.arange(N)
+    f = lambda v, x: fgrad.grad(lambda z: (z[places, places] * v).sum())(x) @ x  # noqa: E731
+    assert "scaled" not in names(f, V, A)
+    np.testing.assert_allclose(fgrad.jit(f)(V, A), np.diag(V) @ A)
+    for g in (lambda v, x: fnp.diag(v, 1)[:N, :N] @ x, lambda v, x: fnp.diag(v)[::-1] @ x):
+        assert "scaled" not in names(g, V, A)
+        np.testing.assert_allclose(fgrad.jit(g)(V, A), g(V, A), rtol=1e-12)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_the_gradient_of_a_determinant_through_a_factor_takes_one_product(upper: bool) -> None:
+    def half_logdet(a: Any) -> Any:
+        return fnp.sum(fnp.log(fnp.diagonal(fnp.linalg.cholesky(a, upper=upper))))
+
+    a = A @ A.T + N * np.eye(N)
+    gradient = fgrad.grad(half_logdet)
+    assert names(gradient, a).count("dot_general") == 1
+    found = fgrad.jit(gradient)(a)
+    np.testing.assert_allclose(found, gradient(a), rtol=1e-11, atol=1e-14)
+    # The derivative by both triangles is that by the one that is read.
+    np.testing.assert_allclose(found + found.T, np.linalg.inv(a), rtol=1e-10, atol=1e-13)
+
+
+def test_triangles_that_meet_their_own_side_are_kept() -> None:
+    """The gradient of all of a factor, not of its diagonal alone."""
+
+    def f(a: Any) -> Any:
+        return fnp.sum(fnp.linalg.cholesky(a) * A)
+
+    a = A @ A.T + N * np.eye(N)
+    np.testing.assert_allclose(fgrad.jit(fgrad.grad(f))(a), fgrad.grad(f)(a), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_triangles_are_told_apart(below: bool) -> None:
+    mask = np.tri(N, k=-1, dtype=bool) if below else ~np.tri(N, dtype=bool)
+    mask.flags.writeable = False
+
+    def f(a: Any, v: Any) -> Any:
+        part = fnp.where(mask, fnp.linalg.cholesky(a) @ fnp.diag(v), 0.0)
+        return (part + fnp.diag(v)) @ A
+
+    a = A @ A.T + N * np.eye(N)
+    assert ("dot_general" in names(f, a, V)) == below
+    np.testing.assert_allclose(fgrad.jit(f)(a, V), f(a, V), rtol=1e-12, atol=1e-12)

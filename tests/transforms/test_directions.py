@@ -66,6 +66,9 @@ LINEAR = {
     "joined": lambda x: fnp.concatenate([x[1:], x[:1] * W]),
     "set": lambda x: x.at[1].set(0.0),
     "added": lambda x: x.at[1:, :2].add(x[:3, 1:] * A[1:, 1:]),
+    "one diagonal": lambda x: fnp.pad(x[1:] * A[1:], ((1, 0), (0, 0))) + fnp.pad(x[:-1], ((0, 1), (0, 0))),
+    "flat diagonal": lambda x: fnp.diff(x.reshape(12)) ** 1 + x.reshape(12)[1:] * 2.0 - x.reshape(12)[:-1],
+    "one flat diagonal": lambda x: fnp.pad(x.reshape(12)[1:], (1, 0)) * 3.0 + fnp.pad(x.reshape(12)[:-2], (0, 2)),
     "many parts": lambda x: sum((x[i % 3 : i % 3 + 2, i % 2 : i % 2 + 2] * (i + 1.0) for i in range(12)), 0.0),
     "chosen": lambda x: fnp.where(A > 0, x, 0.0),
     "cumulative": lambda x: fnp.cumsum(x, axis=0),
@@ -104,6 +107,17 @@ def test_units_are_mapped(name: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-5 if found.dtype == np.float32 else 1e-12, atol=1e-13)
     traced = fgrad.jit(lambda: along_units(f, [aval_of(A)], f)[0][0])()
     np.testing.assert_allclose(traced, along_units(f, [aval_of(A)], f)[0][0], rtol=1e-6, atol=1e-13)
+
+
+def test_what_may_cancel_is_added_in_order() -> None:
+    """A unit less a dense array that is nearly one, then what is left of it: apart, it would be lost."""
+
+    def f(x: Any) -> list[Any]:
+        rest = x - fnp.sum(x) * np.ones(3)
+        return [rest * 1e20 + x[0] * 1e-3, (rest + fnp.sum(x)) * 0.1 + x * 1e-18]
+
+    for found, expected in zip(along(f, np.ones(3)), mapped(f, np.ones(3)), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_several_arguments() -> None:
