@@ -1,4 +1,7 @@
-"""Wrong rules: what people get wrong in derivatives, planted in the rules of custom functions and primitives."""
+"""Wrong rules: what people get wrong in derivatives, planted in the rules of a user's functions (`mutation_score`).
+
+Faults in the rules of fgrad's own primitives are in fgrad/testing/rule_faults.py.
+"""
 
 from __future__ import annotations
 

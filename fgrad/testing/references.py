@@ -158,7 +158,9 @@ def _differences(line: _Line, steps: Array, above: Array, below: Array) -> _Side
         missing = ~np.isfinite(central.value) & np.isfinite(side.value)
         central = _Estimate(np.where(missing, side.value, central.value), np.where(missing, side.error, central.error))
     scale = np.maximum(np.abs(central.value), line.leafwise_maximum(np.abs(central.value)))
-    reliable = central.error <= np.maximum(1e-4 * scale, 1e-7 * np.abs(middle))
+    # At a stationary point the derivative is nothing against how far the function moves nearby.
+    moves = _finite(np.abs(np.concatenate([above, below]) - middle)).max(axis=0)
+    reliable = central.error <= np.maximum(1e-4 * scale, 1e-7 * np.maximum(np.abs(middle), moves))
     return _Sides(left, right, central, kinks, reliable & np.isfinite(central.value))
 
 

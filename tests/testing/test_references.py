@@ -177,3 +177,11 @@ def test_extended_precision_of_complex_numbers_and_kinks() -> None:
     np.testing.assert_allclose(reference.values[0], 2 * np.real(np.conj(z) * (z * 1j + 1)), rtol=1e-14, atol=1e-15)
     reference = directional_derivative(lambda xs: [abs(xs[0])], [np.zeros(1)], [np.ones(1)], extended=True)
     assert reference.kinks[0].all()
+
+
+@pytest.mark.parametrize("power", [2, 3, 4])
+def test_stationary_points_where_the_function_is_zero(power: int) -> None:
+    reference = along(lambda x: x**power, np.zeros(2))
+    assert reference.reliable[0].all()
+    assert not reference.kinks[0].any()
+    assert np.abs(reference.values[0]).max() < 1e-10
