@@ -183,3 +183,37 @@ def test_many_arguments_and_results() -> None:
 @pytest.mark.parametrize(("x", "y"), [(1j, 2j), (1 + 2j, 1 + 1j), (np.complex128(3), 2j)])
 def test_complex_numbers_are_ordered_as_numpy_orders_them(ufunc: Any, x: Any, y: Any) -> None:
     assert fgrad.jit(ufunc)(x, y) == ufunc(x, y)
+
+
+PAYLOADS = [
+    "x\nnp.injected = True",
+    "x): np.injected = True #",
+    "'''\nnp.injected = True\n'''",
+    "{np.__setattr__('injected', True)}",
+    "x\r\x0cnp.injected = True",
+    "x\u2028np.injected = True",
+    "\\x0anp.injected = True",
+    "lambda",
+    "ﬁ",
+    '"',
+]
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_no_name_in_data_becomes_code(name: str) -> None:
+    """Functions, keys of dicts, names of axes, checkpoints and static values: all over the generated code."""
+
+    def f(p: Any, kind: Any) -> Any:
+        y = fgrad.vmap(lambda row: row - fgrad.lax.pmean(row, name), axis_name=name)(p[name])
+        return {name: fgrad.checkpoint_name(np.sin(y), name).sum()}
+
+    f.__name__ = f.__qualname__ = name
+    g = fgrad.jit(fgrad.grad(lambda p, kind: f(p, kind)[name]), static_argnums=1)
+    found = g({name: X}, name)[name]
+    np.testing.assert_allclose(found, np.cos(X - X.mean()) - np.cos(X - X.mean()).mean())
+    for text in (g.lower({name: X}, name).as_text(), fgrad.jit(f, static_argnums=1).lower({name: X}, name).as_text()):
+        assert not any(
+            isinstance(n, (ast.Import, ast.Global, ast.Attribute)) and getattr(n, "attr", "") == "injected"
+            for n in ast.walk(ast.parse(text))
+        )
+    assert not hasattr(np, "injected")
