@@ -180,6 +180,8 @@ def with_arrays_for_numbers(eqn: Equation, operands: Sequence[str], writer: Writ
     """The operands of an equation, where numbers are those that NumPy's loop computes with."""
     if not any([type(a) is Literal for a in eqn.invars]):
         return list(operands)
+    if all([type(a) is Literal or a.aval.weak_type for a in eqn.invars]):
+        return list(operands)  # among Python's numbers alone an integer is not weak: NumPy takes int64
     ufunc = getattr(eqn.primitive, "impl", None)
     if not isinstance(eqn.primitive, Elementwise) or not isinstance(ufunc, np.ufunc):
         return list(operands)
