@@ -58,9 +58,13 @@ def accumulated(v: Any, index: Any, shape: tuple[int, ...]) -> Any:
         return out if out.ndim else out[()]
     # Rows are added many times as fast where they are contiguous: so the result is laid out in memory.
     order = [*layout.chosen, *layout.kept]
-    rows = np.zeros([shape[a] for a in order], v.dtype)
+    sizes = [shape[a] for a in order]
     depth = np.ndim(v) - len(layout.kept)
     v = np.moveaxis(v, range(layout.lead, layout.lead + depth), range(depth))
+    if not layout.kept and _is_counted(v, math.prod(shape)):
+        sums = np.bincount(_flat_positions(layout, sizes), np.reshape(v, -1), math.prod(shape))
+        return np.transpose(sums.astype(v.dtype, copy=False).reshape(sizes), np.argsort(order))
+    rows = np.zeros(sizes, v.dtype)
     _combine_rows(np.add, rows, layout, v, fresh=True)
     return np.transpose(rows, np.argsort(order))
 
@@ -197,10 +201,15 @@ def _combine_rows(ufunc: np.ufunc, rows: Any, layout: _Layout, v: Any, fresh: bo
 
 def _combine_numbers(ufunc: np.ufunc, out: Any, flat: Any, v: Any) -> None:
     """`ufunc.at` along one axis."""
-    if ufunc is np.add and v.dtype in (np.float32, np.float64) and out.size <= 10 * flat.size:
+    if ufunc is np.add and _is_counted(v, out.size):
         out += np.bincount(flat, v, out.size)
     else:
         ufunc.at(out, flat, v)
+
+
+def _is_counted(v: Any, size: int) -> bool:
+    """Whether values are added up by `np.bincount`: real ones, and not few for so many places."""
+    return v.dtype in (np.float32, np.float64) and size <= 10 * v.size
 
 
 def _flat_positions(layout: _Layout, sizes: Sequence[int]) -> Any:
