@@ -246,22 +246,70 @@ def exponential(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
 
 
 def gumbel(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
-    """Standard Gumbel numbers: distribution function exp(−e⁻ˣ)."""
+    """Standard Gumbel numbers: distribution function exp(−e⁻ˣ).
+
+    Args:
+        key: a key.
+        shape: the shape of the result.
+        dtype: float16, float32 or float64.
+
+    Raises:
+        ArgumentError: an argument is not what it should be.
+
+    >>> gumbel(key(0), (2, 3)).shape
+    (2, 3)
+    """
     return _draw_public("gumbel", key, shape, dtype)
 
 
 def laplace(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
-    """Standard Laplace numbers: density ½·e^−|x|."""
+    """Standard Laplace numbers: density ½·e^−|x|.
+
+    Args:
+        key: a key.
+        shape: the shape of the result.
+        dtype: float16, float32 or float64.
+
+    Raises:
+        ArgumentError: an argument is not what it should be.
+
+    >>> laplace(key(0), (2, 3)).shape
+    (2, 3)
+    """
     return _draw_public("laplace", key, shape, dtype)
 
 
 def logistic(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
-    """Standard logistic numbers: distribution function 1 / (1 + e⁻ˣ)."""
+    """Standard logistic numbers: distribution function 1 / (1 + e⁻ˣ).
+
+    Args:
+        key: a key.
+        shape: the shape of the result.
+        dtype: float16, float32 or float64.
+
+    Raises:
+        ArgumentError: an argument is not what it should be.
+
+    >>> logistic(key(0), (2, 3)).shape
+    (2, 3)
+    """
     return _draw_public("logistic", key, shape, dtype)
 
 
 def cauchy(key: Array, shape: Shape = (), dtype: Any = float) -> Array:
-    """Standard Cauchy numbers: density 1 / (π·(1 + x²))."""
+    """Standard Cauchy numbers: density 1 / (π·(1 + x²)).
+
+    Args:
+        key: a key.
+        shape: the shape of the result.
+        dtype: float16, float32 or float64.
+
+    Raises:
+        ArgumentError: an argument is not what it should be.
+
+    >>> cauchy(key(0), (2, 3)).shape
+    (2, 3)
+    """
     return _draw_public("cauchy", key, shape, dtype)
 
 
